@@ -1,0 +1,133 @@
+"""Decides what a command needs to leave: its exchange, its headers, its credential; or its answer, if none is needed.
+
+Drivers, sync or async, hand every request here and get an `Errand` for their transport or an event at once. Must
+never send anything itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, final
+
+from reportdl_core.commands import Get, RenewCredentials, Request
+from reportdl_core.errors import Refusal
+from reportdl_core.events import CredentialsRenewed, Event, Refused, Sent
+from reportdl_core.exchange import Exchange, Progress
+from reportdl_core.policy import Policy
+from reportdl_core.renewal import RenewalExchange
+from reportdl_core.secret import Secret
+from reportdl_core.sink import Sink
+from reportdl_core.wire import Outgoing
+
+from reportdl.credentials import Credentials
+from reportdl.origin import Origin
+
+__all__ = ["Errand", "Errands", "Exchanging"]
+
+_AGENT = "reportdl/0.1.0"
+
+
+class Exchanging(Protocol):
+    """One request and its answer, as `reportdl_core.exchange.Exchange` describes it."""
+
+    @property
+    def outgoing(self) -> Outgoing: ...
+    @property
+    def connect_timeout(self) -> float: ...
+    @property
+    def read_timeout(self) -> float: ...
+    @property
+    def own_connection(self) -> bool: ...
+    @property
+    def blocking(self) -> bool: ...
+    def head(self, status: int, headers: Iterable[tuple[str, str]]) -> bool: ...
+    def feed(self, data: bytes) -> bool: ...
+    def finish(self) -> Event: ...
+    def lost(self, *, sent: Sent, message: str) -> Event: ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a transport carries out: one request, exactly once.
+
+    `target` is path and query as they must stand on the wire, byte for byte; `place` is the path alone, which may be
+    shown and logged. Names in `headers` are unique. Hand head and body to `exchange`, and return its event.
+    """
+
+    origin: Origin
+    target: str
+    place: str
+    headers: dict[str, str]
+    exchange: Exchanging
+
+    def __repr__(self) -> str:
+        return f"Errand({self.exchange.outgoing.method} {self.origin}{self.place})"
+
+    @property
+    def method(self) -> str:
+        """GET, or POST for a renewal."""
+        return self.exchange.outgoing.method
+
+    @property
+    def body(self) -> bytes:
+        """The request's body; empty for GET."""
+        return self.exchange.outgoing.body
+
+
+@final
+class Errands:
+    """Makes errands for one job. `sink` is where its file goes; None for a job that fetches none."""
+
+    __slots__ = ("_credentials", "_origin", "_policy", "_progress", "_sink", "_version")
+
+    def __init__(
+        self,
+        origin: Origin,
+        credentials: Credentials,
+        policy: Policy,
+        *,
+        sink: Sink | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._origin, self._credentials, self._policy = origin, credentials, policy
+        self._sink, self._progress = sink, progress
+        self._version = credentials.version
+
+    def begin(self, command: Request | RenewCredentials) -> Errand | Event:
+        """An errand for the transport, or the command's answer where nothing needs to be sent."""
+        if isinstance(command, RenewCredentials):
+            return self._renew(command)
+        version, vouching = self._credentials.version, self._credentials.headers()
+        if vouching is None:
+            # Known without asking: the server would say 401. The core renews, and this request repeats (D16).
+            return Refused(number=command.number, refusal=Refusal.CREDENTIALS, message="no credential yet")
+        self._version = version
+        sink = self._sink if isinstance(command, Get) else None
+        return self._errand(Exchange(command, policy=self._policy, sink=sink, progress=self._progress), vouching)
+
+    def _renew(self, command: RenewCredentials) -> Errand | Event:
+        if self._credentials.version != self._version:
+            self._version = self._credentials.version
+            return CredentialsRenewed(number=command.number)  # another job has renewed it since
+        renewal = self._credentials.renewal()
+        if renewal is None:
+            kind = type(self._credentials).__name__
+            message = f"the credential was refused, and a {kind} cannot be renewed: hand in a new one"
+            return Refused(number=command.number, refusal=Refusal.CREDENTIALS, message=message)
+        return self._errand(RenewalExchange(command, renewal, policy=self._policy, keep=self._keep), ())
+
+    def _keep(self, token: Secret) -> None:
+        self._credentials.keep(token)
+        self._version = self._credentials.version
+
+    def _errand(self, exchange: Exchanging, vouching: tuple[tuple[str, str], ...]) -> Errand:
+        target = self._origin.path + exchange.outgoing.target
+        return Errand(
+            origin=self._origin,
+            target=target,
+            place=target.partition("?")[0],
+            headers={"User-Agent": _AGENT, **dict(exchange.outgoing.headers), **dict(vouching)},
+            exchange=exchange,
+        )

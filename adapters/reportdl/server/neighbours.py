@@ -1,0 +1,73 @@
+"""Decides how a neighbour of the download endpoint is served: one method table, one JSON answer, no side doors.
+
+A neighbour is a path that a caller needs besides the endpoint: credentials, elements, plugins. HEAD is not GET here:
+a GET that issues a token must not run for a HEAD (D23). Must never hold what a neighbour answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from reportdl.server.accounts import Caller
+from reportdl.server.connection import connection_of
+from reportdl.server.delivery import Delivery
+from reportdl.server.faults import Delay, DropBefore
+from reportdl.server.plain import Plain, denied, instead, wrong_method
+from reportdl.server.service import Service
+
+__all__ = ["Handler", "Neighbour", "known", "queried"]
+
+Handler = Callable[[Scope, Receive], Awaitable[Plain]]
+
+
+class Neighbour:
+    """An ASGI application for one path. `name` is what the call is noted and hit by faults under."""
+
+    def __init__(self, service: Service, name: str, methods: Mapping[str, Handler]) -> None:
+        self._service: Final = service
+        self._name: Final = name
+        self._methods: Final = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call."""
+        connection = connection_of(scope)
+        out = Delivery(send=send, connection=connection, stall=self._service.stall)
+        self._service.note(scope, connection, self._name)
+        answer = await self._answer(scope, receive)
+        if isinstance(answer, DropBefore):
+            await out.cut()
+        else:
+            await out.plain(answer)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Plain | DropBefore:
+        timings, effect = self._service.faults.before(self._name)
+        for timing in timings:
+            if isinstance(timing, Delay):
+                await asyncio.sleep(timing.seconds)
+        if effect is not None:
+            return instead(effect)
+        handler = self._methods.get(scope["method"])
+        return wrong_method(tuple(self._methods)) if handler is None else await handler(scope, receive)
+
+
+def known(service: Service, handler: Callable[[Scope, Caller], Plain]) -> Handler:
+    """A handler for callers whose credential is good; the others read 401 or 412."""
+
+    async def checked(scope: Scope, receive: Receive) -> Plain:
+        identity = service.identify(scope)
+        return handler(scope, identity) if isinstance(identity, Caller) else denied(identity)
+
+    return checked
+
+
+def queried(scope: Scope, name: str) -> int | None:
+    """The integer that the query gives for `name`, by the rule for ids (D32); None if there is none."""
+    query: bytes = scope["query_string"]
+    values = [value for key, value in parse_qsl(query.decode("latin-1")) if key == name]
+    text = values[0] if len(values) == 1 else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else None

@@ -1,0 +1,81 @@
+"""Decides what every call passes, whichever path it took: it is noted, faults may take it, its credential is read.
+
+What the resources of this server share. Must never answer by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.types import Receive, Scope
+
+from reportdl.server.accounts import ANONYMOUS, Accounts, Identity
+from reportdl.server.calls import CallLog, SeenCall, shown
+from reportdl.server.connection import Connection
+from reportdl.server.delivery import STALL
+from reportdl.server.faults import FaultBook
+from reportdl.server.lookup import Catalog
+from reportdl.server.session_loop import SessionLoop
+
+__all__ = ["Service", "gone", "read_body"]
+
+_LOG: Final = logging.getLogger("reportdl.server")
+_LARGEST_BODY: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The parts of one server. Without `accounts` every caller is the same anonymous user."""
+
+    sessions: SessionLoop
+    catalog: Catalog
+    accounts: Accounts | None = None
+    faults: FaultBook = field(default_factory=FaultBook)
+    calls: CallLog | None = None
+    stall: float = STALL
+
+    def note(self, scope: Scope, connection: Connection, state: str) -> None:
+        """Log the call, without what its query holds, and remember it where calls are remembered."""
+        _LOG.info("%s %s on connection %d", scope["method"], state, connection.number)
+        if self.calls is None:
+            return
+        query: bytes = scope["query_string"]
+        target: bytes = scope["raw_path"] + (b"?" + query if query else b"")
+        self.calls.add(
+            SeenCall(
+                state=state,
+                method=scope["method"],
+                target=target.decode("latin-1"),
+                headers=shown(scope["headers"]),
+                connection=connection.number,
+                at=time.monotonic(),
+            )
+        )
+
+    def identify(self, scope: Scope) -> Identity:
+        """Who calls (D16)."""
+        return ANONYMOUS if self.accounts is None else self.accounts.identify(scope["headers"])
+
+
+async def gone(receive: Receive) -> None:
+    """Return once the caller has gone, throwing away what it still sends."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def read_body(receive: Receive, *, within: float = 10.0) -> bytes | None:
+    """The request's body; None if it is longer than 64 KiB, or its sender went away. Raises TimeoutError (D35)."""
+    body = bytearray()
+    async with asyncio.timeout(within):
+        while len(body) <= _LARGEST_BODY:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                return bytes(body)
+    return None

@@ -1,0 +1,259 @@
+"""Executes commands against the endpoint's core, with no HTTP and no socket, under a virtual clock.
+
+The client's and the server's end of one table speak to each other in one thread; time jumps to the next thing that
+happens. What a network may do is said by the test: each request can be delayed, lost before it took effect, or lost
+after. Must never decide anything that either core decides.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+from typing import Final, assert_never, final
+from urllib.parse import quote, unquote
+
+from reportdl_core.commands import Check, Finish, Get, Init, ListFormats, RenewCredentials, Request, Run, Wait
+from reportdl_core.endpoint import Endpoint
+from reportdl_core.endpoint_messages import (
+    AbandonGeneration,
+    Answer,
+    Called,
+    Discard,
+    EndpointCommand,
+    FileSent,
+    Formats,
+    Generate,
+    Generated,
+    GenerationFailed,
+    Refuse,
+    Reply,
+    Report,
+    SendBroken,
+    SendFile,
+    StatusIs,
+    Token,
+)
+from reportdl_core.events import (
+    CredentialsRenewed,
+    Event,
+    FileReceived,
+    FormatsListed,
+    Lost,
+    Refused,
+    RunFinished,
+    Sent,
+    Status,
+    StatusReported,
+    TokenIssued,
+)
+from reportdl_core.formats import known
+from reportdl_core.outcome import Receipt
+from reportdl_core.secret import Secret
+
+from reportdl.drivers import Driven
+
+__all__ = ["Loss", "MemoryServer", "Weather", "drive"]
+
+_STATES: Final = {ListFormats: "formats", Init: "init", Run: "run", Check: "check", Get: "get"}
+
+
+class Loss(Enum):
+    """Where a request or its answer gets lost."""
+
+    NONE = "none"
+    NOT_SENT = "before it left, and known"
+    BEFORE = "on its way there"
+    AFTER = "on its way back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """What the network does to one request: seconds there and back, and what gets lost."""
+
+    there: float = 0.01
+    back: float = 0.01
+    loss: Loss = Loss.NONE
+
+
+@dataclass(order=True, slots=True)
+class _Happening:
+    at: float
+    order: int
+    do: Callable[[float], None] = field(compare=False)
+
+
+@final
+class MemoryServer:
+    """The endpoint, its reports and its network, in memory.
+
+    `report(element, segment)` is the catalog; `generation(report, format)` says how many seconds generating takes, and
+    raises ValueError with a message where it fails; `weather(request, nth)` is asked for the nth request of all.
+    `asked` lists every request that reached the server, by state word.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: Endpoint,
+        report: Callable[[int, int], Report | None],
+        generation: Callable[[Report, str], float] = lambda _report, _format: 1.0,
+        content: Callable[[Report, str], bytes] = lambda report, format: f"{report.name} {format}".encode(),
+        weather: Callable[[Request, int], Weather] = lambda _request, _nth: Weather(),
+    ) -> None:
+        self.endpoint, self.asked = endpoint, list[str]()
+        self._report, self._generation, self._content, self._weather = report, generation, content, weather
+        self._happenings: list[_Happening] = []
+        self._order = 0
+        self._inbox: list[Event] = []
+        self._calls: dict[int, tuple[Request, Weather]] = {}
+        self._cancelled: set[int] = set()
+
+    def send(self, command: Request | RenewCredentials, *, now: float) -> None:
+        """Begin to carry out a command."""
+        if isinstance(command, RenewCredentials):
+            self._at(now, lambda _now: self._inbox.append(CredentialsRenewed(number=command.number)))
+            return
+        self._order += 1
+        number, weather = self._order, self._weather(command, self._order)
+        self._calls[number] = (command, weather)
+        match weather.loss:
+            case Loss.NOT_SENT | Loss.BEFORE:
+                sent = Sent.NOT_SENT if weather.loss is Loss.NOT_SENT else Sent.UNKNOWN
+                self._at(now + weather.there, lambda _now: self._lose(command, sent))
+            case Loss.NONE | Loss.AFTER:
+                self._at(now + weather.there, lambda at: self._arrive(number, command, at))
+            case _:
+                assert_never(weather.loss)
+
+    def cancel(self, number: int) -> None:
+        """The client does not wait for this command's answer any more; what it caused at the server stays."""
+        self._cancelled.add(number)
+
+    def next_at(self) -> float:
+        """When the next thing happens; infinity where nothing will."""
+        alarm = self.endpoint.alarm
+        first = self._happenings[0].at if self._happenings else math.inf
+        return min(first, math.inf if alarm is None else alarm)
+
+    def pass_time(self, *, now: float) -> list[Event]:
+        """Let happen what is due; returns the answers that arrived, in order."""
+        alarm = self.endpoint.alarm
+        if alarm is not None and alarm <= now:
+            self._obey(self.endpoint.sweep(now=now), now)
+        while self._happenings and self._happenings[0].at <= now:
+            heapq.heappop(self._happenings).do(now)
+        arrived, self._inbox = self._inbox, []
+        return [event for event in arrived if event.number not in self._cancelled]
+
+    def _at(self, when: float, do: Callable[[float], None]) -> None:
+        self._order += 1
+        heapq.heappush(self._happenings, _Happening(when, self._order, do))
+
+    def _lose(self, command: Request, sent: Sent) -> None:
+        self._inbox.append(Lost(number=command.number, sent=sent, message="lost on the way"))
+
+    def _arrive(self, number: int, command: Request, now: float) -> None:
+        job = command.job
+        self.asked.append(_STATES[type(command)])
+        token = None if isinstance(command, ListFormats | Init) else unquote(command.token.reveal())
+        fresh = Secret(sha256(f"token {number}".encode()).hexdigest() + "+/=")
+        call = Called(
+            number=number,
+            user="user",
+            element=job.element,
+            segment=job.segment,
+            state=_STATES[type(command)],
+            token=token,
+            format=job.format if isinstance(command, Run | Get) else None,
+            report=self._report(job.element, job.segment),
+            fresh_token=fresh,
+        )
+        self._obey(self.endpoint.receive(call, now=now), now)
+
+    def _obey(self, commands: tuple[EndpointCommand, ...], now: float) -> None:
+        for command in commands:
+            match command:
+                case Answer():
+                    asked, _ = self._calls[command.number]
+                    self._reply(command.number, _event(asked, command.answer), now)
+                case Generate():
+                    self._generate(command, now)
+                case SendFile():
+                    self._send_file(command, now)
+                case AbandonGeneration() | Discard():
+                    pass  # there is no file to remove: it is made when it is sent
+                case _:
+                    assert_never(command)
+
+    def _generate(self, command: Generate, now: float) -> None:
+        try:
+            ended: Generated | GenerationFailed = Generated(session=command.session)
+            seconds = self._generation(command.report, command.format)
+        except ValueError as error:
+            ended, seconds = GenerationFailed(session=command.session, message=str(error)), 0.0
+        self._at(now + seconds, lambda at: self._obey(self.endpoint.receive(ended, now=at), at))
+
+    def _send_file(self, command: SendFile, now: float) -> None:
+        asked, weather = self._calls[command.number]
+        body = self._content(command.report, command.format)
+        row = known(command.format)
+        receipt = Receipt(
+            path=None,
+            filename=f"{command.report.name}.{command.format if row is None else row.extension}",
+            content_type="" if row is None else row.media_types[0],
+            size=len(body),
+            sha256=sha256(body).hexdigest(),
+            length_verified=True,
+        )
+        broken = weather.loss is Loss.AFTER
+        sent = SendBroken(number=command.number, sent=len(body) // 2) if broken else FileSent(number=command.number)
+        self._at(now, lambda at: self._obey(self.endpoint.receive(sent, now=at), at))
+        self._reply(command.number, FileReceived(number=asked.number, receipt=receipt), now)
+
+    def _reply(self, number: int, event: Event, now: float) -> None:
+        asked, weather = self._calls[number]
+        if weather.loss is Loss.AFTER:
+            event = Lost(number=asked.number, sent=Sent.UNKNOWN, message="lost on the way back")
+        self._at(now + weather.back, lambda _now: self._inbox.append(event))
+
+
+def _event(asked: Request, reply: Reply) -> Event:
+    number = asked.number
+    match reply:
+        case Formats():
+            return FormatsListed(number=number, formats=reply.formats)
+        case Token():
+            return TokenIssued(number=number, token=Secret(quote(reply.token.reveal(), safe="")))
+        case StatusIs():
+            if isinstance(asked, Run) and reply.status is Status.OK:
+                return RunFinished(number=number)
+            return StatusReported(number=number, status=reply.status, message=reply.message)
+        case Refuse():
+            return Refused(
+                number=number, refusal=reply.refusal, message=reply.message, retry_after=reply.retry_after
+            )
+        case _:
+            assert_never(reply)
+
+
+def drive(driven: Driven, server: MemoryServer, *, now: float = 0.0) -> float:
+    """Execute commands until there is an outcome; returns the virtual time at which it came."""
+    running: set[int] = set()
+    while driven.outcome is None:
+        outstanding = {command.number: command for command in driven.outstanding}
+        for number in running - outstanding.keys():
+            server.cancel(number)
+        for number in sorted(outstanding.keys() - running):
+            command = outstanding[number]
+            if not isinstance(command, Wait | Finish):
+                server.send(command, now=now)
+        running = set(outstanding)
+        when, late = driven.alarm
+        now = max(now, min(server.next_at(), when))
+        for event in server.pass_time(now=now) or ([late] if now >= when else []):
+            driven.receive(event, now=now)
+    return now

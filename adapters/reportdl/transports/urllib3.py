@@ -1,0 +1,192 @@
+"""Carries out errands with urllib3: one request on the wire for each, woken by shutting its socket down.
+
+`retries=False` and `redirect=False`, always: urllib3's default would send one `run` four times. urllib3 is given the
+path without its query, which a connection class of ours completes at the last moment: so no token reaches urllib3's
+log, its exceptions or its normalisation, and the bytes sent are proven sent or not. No policy here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any, Final, Protocol, final
+from urllib.parse import unquote
+
+import urllib3
+from reportdl_core.events import Event, Sent
+from reportdl_core.exchange import CHUNK
+from urllib3.connection import HTTPConnection
+
+from reportdl.errands import Errand
+from reportdl.network import Network
+from reportdl.origin import Origin
+
+__all__ = ["Pools", "Urllib3Transport", "pools_for"]
+
+
+class Pools(Protocol):
+    """What is needed of a `urllib3.PoolManager` or `ProxyManager` that a user hands in. It is never closed by us."""
+
+    proxy: Any
+
+    def connection_from_host(
+        self,
+        host: str | None,
+        port: int | None = ...,
+        scheme: str | None = ...,
+        pool_kwargs: dict[str, Any] | None = ...,
+    ) -> urllib3.HTTPConnectionPool:
+        """The pool for a host."""
+
+
+# Pools of our own within any manager, by a key nobody else has. `run` gets one apart from the others, whose
+# connections are closed after use: it needs a fresh one of its own, since a stale one could not prove NOT_SENT.
+_SHARED: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
+_ALONE: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
+
+_performing: Final = threading.local()
+_watched: Final[dict[type[Any], type[Any]]] = {}
+
+
+@final
+class Urllib3Transport:
+    """Errands over a pool manager: a user's `pools`, which stays theirs, or one of our own that reaches `origin`."""
+
+    def __init__(self, origin: Origin, *, network: Network | None = None, pools: Pools | None = None) -> None:
+        self._own = pools_for(network or Network(), origin) if pools is None else None
+        self._pools: Pools = pools if self._own is None else self._own  # type: ignore[assignment]
+
+    def flight(self, errand: Errand) -> Urllib3Flight:
+        """Make ready; nothing is sent yet."""
+        origin, alone = errand.origin, errand.exchange.own_connection
+        pool = self._pools.connection_from_host(
+            origin.host, origin.port, origin.scheme, pool_kwargs=dict(_ALONE if alone else _SHARED)
+        )
+        pool.ConnectionCls = _watching(pool.ConnectionCls)
+        # Plain HTTP through a proxy names the whole URL; urllib3 leaves that to its manager, which we go round.
+        whole = self._pools.proxy is not None and origin.scheme == "http"
+        return Urllib3Flight(errand, pool, f"{origin.scheme}://{origin.host}:{origin.port}" if whole else "")
+
+    def close(self) -> None:
+        """Close the manager, if it is ours."""
+        if self._own is not None:
+            self._own.clear()
+
+
+@final
+class Urllib3Flight:
+    """One request under way."""
+
+    def __init__(self, errand: Errand, pool: urllib3.HTTPConnectionPool, prefix: str) -> None:
+        self.target = prefix + errand.target
+        self.sent = Sent.NOT_SENT
+        self._errand, self._pool, self._prefix = errand, pool, prefix
+        self._connection: HTTPConnection | None = None
+        self._cancelled = threading.Event()
+
+    def perform(self) -> Event:
+        """Send it once, read the answer, return the event."""
+        exchange = self._errand.exchange
+        _performing.flight = self
+        try:
+            response = self._pool.urlopen(
+                self._errand.method,
+                self._prefix + self._errand.place,
+                body=self._errand.body or None,
+                headers=self._errand.headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=urllib3.Timeout(connect=exchange.connect_timeout, read=exchange.read_timeout),
+                preload_content=False,
+                decode_content=False,
+            )
+            return self._read(response)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
+            return exchange.lost(sent=self.sent, message=_described(error))
+        finally:
+            _performing.flight = None
+            self._connection = None
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> Event:
+        exchange, whole = self._errand.exchange, False
+        try:
+            if exchange.head(response.status, response.headers.items()):
+                whole = all(exchange.feed(chunk) for chunk in response.stream(CHUNK, decode_content=False))
+        finally:
+            if exchange.own_connection or not whole:
+                response.close()
+            response.release_conn()
+        if self._cancelled.is_set():  # a body that a shutdown ended must not pass for a whole one
+            return exchange.lost(sent=self.sent, message="cancelled")
+        return exchange.finish()
+
+    def cancel(self) -> None:
+        """Wake whoever waits for this answer, by shutting the socket down."""
+        self._cancelled.set()
+        connection = self._connection
+        sock = None if connection is None else connection.sock
+        if sock is not None:
+            with contextlib.suppress(OSError, ValueError):
+                # Not SSLSocket's own: it drops its TLS object under the thread that reads.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def watch(self, connection: HTTPConnection) -> None:
+        """The connection is about to carry this request; refuse it if the flight was cancelled meanwhile."""
+        self._connection = connection
+        if self._cancelled.is_set():
+            raise urllib3.exceptions.NewConnectionError(connection, "cancelled")
+
+
+def _watching(base: type[Any]) -> type[Any]:
+    """`base` as a class whose connections tell their flight what they do; one such class for each base."""
+    if getattr(base, "watches", False):
+        return base
+    if base not in _watched:
+        _watched[base] = type(f"Watched{base.__name__}", (_Watching, base), {})
+    return _watched[base]
+
+
+class _Watching:
+    """Mixed into urllib3's connection classes."""
+
+    watches = True
+    sock: socket.socket | None
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        _performing.flight.watch(self)
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        flight = _performing.flight
+        flight.watch(self)
+        super().request(method, flight.target, *args, **kwargs)  # type: ignore[misc]
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _performing.flight.sent = Sent.UNKNOWN
+        super().send(data)  # type: ignore[misc]
+
+
+def _described(error: Exception) -> str:
+    """What went wrong, in words that hold no address: urllib3's own texts may name paths and hosts."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    words = type(error).__name__.removesuffix("Error")
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in words).strip()
+
+
+def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:
+    """A pool manager of our own that reaches `origin` as `network` says."""
+    kwargs: dict[str, Any] = {"ssl_context": network.tls()} if origin.scheme == "https" else {}
+    proxy = network.proxy_for(origin)
+    if proxy is None:
+        return urllib3.PoolManager(**kwargs)
+    parts = urllib3.util.parse_url(proxy)
+    vouching = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
+    return urllib3.ProxyManager(parts._replace(auth=None).url, proxy_headers=vouching, **kwargs)

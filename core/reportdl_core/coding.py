@@ -1,0 +1,61 @@
+"""Decides how a coded body is decoded: gzip and deflate, in bounded memory, with their checksums (D34).
+
+We ask for identity; a server that codes all the same is understood. Must never give out more than it is asked to
+bound: the caller counts what comes out, and small input may become large output, so it comes in slices.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = ["BadCoding", "Decoder", "decodable"]
+
+_SLICE: Final = 1024 * 1024
+_WINDOWS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+class BadCoding(Exception):
+    """The coded bytes are damaged: their checksum, their structure or their end."""
+
+
+def decodable(coding: str) -> bool:
+    """Whether a body with this Content-Encoding can be decoded here; the empty text is identity."""
+    return not coding or coding in _WINDOWS
+
+
+class Decoder:
+    """Decodes one body. Raises BadCoding from `feed` and `end`."""
+
+    __slots__ = ("_first", "_inner")
+
+    def __init__(self, coding: str) -> None:
+        self._inner = zlib.decompressobj(_WINDOWS[coding]) if coding else None
+        self._first = coding == "deflate"
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What these bytes decode to, in slices of at most 1 MiB."""
+        if self._inner is None:
+            yield data
+            return
+        if self._first and data:
+            # Some servers send raw deflate without its wrapper; the first byte tells: a wrapper's ends in 8.
+            self._first = False
+            if data[0] & 0x0F != 8:
+                self._inner = zlib.decompressobj(-15)
+        while data:
+            if self._inner.eof:
+                raise BadCoding("bytes after the end of the coded body")
+            try:
+                piece = self._inner.decompress(data, _SLICE)
+            except zlib.error:
+                raise BadCoding("the coded body is damaged") from None
+            data = self._inner.unconsumed_tail or self._inner.unused_data
+            if piece:
+                yield piece
+
+    def end(self) -> None:
+        """Say that the body is over; a coded body must have come to its own end, checksum included."""
+        if self._inner is not None and not self._inner.eof:
+            raise BadCoding("the coded body stops before its end")

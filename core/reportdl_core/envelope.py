@@ -1,0 +1,130 @@
+"""Decides what a JSON envelope says: status, formats, token, message (R31, R32), and which words are the document's.
+
+Must never trust a body: it may be huge, deep, not UTF-8, HTML, or say the same thing twice (D26, D36).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Never
+
+from reportdl_core.errors import Refusal
+from reportdl_core.events import Status
+
+__all__ = ["Envelope", "Unreadable", "clean_message", "read_envelope", "read_object", "refusal_of_message"]
+
+_LONGEST: Final = 300
+
+
+_DOCUMENTED: Final[dict[str, Refusal]] = {
+    refusal.value.casefold(): refusal
+    for refusal in (
+        Refusal.INVALID_STATE,
+        Refusal.INVALID_TOKEN,
+        Refusal.NO_DOWNLOADS,
+        Refusal.INVALID_FORMAT,
+        Refusal.NOT_IMPLEMENTED,
+        Refusal.DOWNLOAD_FAILED,
+        Refusal.ELEMENT_NOT_ALLOWED,
+        Refusal.ELEMENT_NOT_FOUND,
+    )
+}
+_STATUSES: Final = {status.value.replace(" ", ""): status for status in Status}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One envelope. `status` is None where it is missing or unknown; `status_text` is what stood there."""
+
+    status: Status | None
+    status_text: str
+    formats: tuple[str, ...] | None
+    token: object
+    message: str
+
+    def __repr__(self) -> str:
+        return f"Envelope(status={self.status!r})"  # the token must not show
+
+
+class Unreadable(Enum):
+    """Why a body is no envelope."""
+
+    NO_OBJECT = "not a JSON object"
+    AMBIGUOUS = "`status` stands twice"
+
+
+class _Twice(ValueError):
+    pass
+
+
+def read_envelope(body: bytes) -> Envelope | Unreadable:
+    """What the body says. Never raises."""
+    try:
+        said = read_object(body)
+    except _Twice:
+        return Unreadable.AMBIGUOUS
+    if said is None:
+        return Unreadable.NO_OBJECT
+    text = said.get("status")
+    status_text = text if isinstance(text, str) else ""
+    message = said.get("message")
+    return Envelope(
+        status=_STATUSES.get(_folded(status_text)),
+        status_text=status_text,
+        formats=_formats(said.get("formats")),
+        token=said.get("token"),
+        message=clean_message(message) if isinstance(message, str) else "",
+    )
+
+
+def read_object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object that the body is, or None. Raises ValueError alone, where `status` stands twice."""
+    try:
+        said: object = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant)
+    except _Twice:
+        raise
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if sum(1 for name, _ in pairs if name == "status") > 1:
+        raise _Twice
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(name)  # NaN and Infinity are not JSON
+
+
+def _folded(text: str) -> str:
+    # Case, `_`, `-` and spaces are folded (D17). ASCII only, so that no other letter folds onto ours.
+    return text.upper().translate(_DROPPED) if text.isascii() and len(text) <= 40 else ""
+
+
+_DROPPED: Final = {ord(character): None for character in "_- \t\r\n"}
+
+
+def _formats(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    keys: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+    if len(keys) > 1000:
+        return None
+    texts = tuple(clean_message(key) for key in keys if isinstance(key, str))
+    return texts if len(texts) == len(keys) else None
+
+
+def clean_message(text: str) -> str:
+    """The text in one line of at most 300 characters, without control or bidi characters (D36)."""
+    kept = "".join(character if character.isprintable() else " " for character in text[: 4 * _LONGEST])
+    line = " ".join(kept.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def refusal_of_message(message: str) -> Refusal | None:
+    """Which documented refusal the message is: trimmed, in any case, with or without a full stop (D26)."""
+    return _DOCUMENTED.get(message.strip().rstrip(".").casefold())

@@ -1,0 +1,126 @@
+"""Decides how one request is carried out over HTTP, from command to event, without a socket.
+
+A transport asks for `outgoing`, reports the head, feeds the body's bytes, and says how it ended. File or envelope,
+caps, timeouts, what a broken answer means: it stands here and in `intake`, once, for every transport, sync or async.
+Must never retry (D23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final, final
+from urllib.parse import unquote
+
+from reportdl_core.coding import BadCoding, Decoder, decodable
+from reportdl_core.commands import Get, Init, ListFormats, Request, Run
+from reportdl_core.errors import LocalProtocolError
+from reportdl_core.events import Event, Lost, Refused, Sent, StatusReported
+from reportdl_core.http_head import Head
+from reportdl_core.intake import Intake, Progress
+from reportdl_core.policy import Policy
+from reportdl_core.sink import Sink
+from reportdl_core.wire import answer, outgoing, query_token
+
+__all__ = ["CHUNK", "Exchange", "Progress"]
+
+CHUNK: Final = 1024 * 1024
+"""Bytes that a transport should read at a time: smaller chunks cost more, larger ones gain nothing."""
+
+
+@final
+class Exchange:
+    """One request and its answer.
+
+    Call `head`, then `feed` until the body ends or it returns False, then `finish`; call `lost` instead where the
+    answer will not come or breaks off. `finish` and `lost` return the event that answers the command.
+    """
+
+    __slots__ = ("_body", "_head", "_intake", "_progress", "_sink", "command", "outgoing", "policy")
+
+    def __init__(
+        self, command: Request, *, policy: Policy, sink: Sink | None = None, progress: Progress | None = None
+    ) -> None:
+        if isinstance(command, Get) and sink is None:
+            raise LocalProtocolError("Get needs a sink for the file")
+        self.command, self.policy, self.outgoing = command, policy, outgoing(command)
+        self._sink, self._progress = sink, progress
+        self._head: Head | None = None
+        self._intake: Intake | None = None
+        self._body = bytearray()
+
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds for the connection to be made (D35)."""
+        return self.policy.connect_timeout
+
+    @property
+    def read_timeout(self) -> float:
+        """Seconds without a byte after which the request is lost: `run` is silent by nature, the others may stall."""
+        return self.policy.run_timeout if isinstance(self.command, Run) else self.policy.stall_timeout
+
+    @property
+    def own_connection(self) -> bool:
+        """Whether the request must not share a connection with any other (R20, D30)."""
+        return isinstance(self.command, Run)
+
+    @property
+    def blocking(self) -> bool:
+        """Whether `finish` will make a file durable, which an event loop should leave to a thread."""
+        return self._intake is not None
+
+    def head(self, status: int, headers: Iterable[tuple[str, str]]) -> bool:
+        """Report status and headers; False where the body need not be read."""
+        head = self._head = Head.of(status, headers)
+        if isinstance(self.command, Get) and self._sink is not None and head.is_file:
+            self._intake = Intake(self.command, head, self._sink, self.policy, self._progress)
+            return self._intake.open()
+        return True
+
+    def feed(self, data: bytes) -> bool:
+        """Take the next bytes of the body as they are on the wire; False where no more are wanted."""
+        if self._intake is not None:
+            return self._intake.feed(data)
+        self._body += data[: self.policy.max_envelope + 1 - len(self._body)]
+        return len(self._body) <= self.policy.max_envelope
+
+    def finish(self) -> Event:
+        """The body ended as its framing says, or no more of it was wanted; what that means."""
+        if self._intake is not None:
+            return self._intake.finish()
+        if self._head is None:
+            return self.lost(sent=Sent.UNKNOWN, message="no answer")
+        return self._redacted(answer(self.command, self._head, self._plain(self._head.coding)))
+
+    def lost(self, *, sent: Sent, message: str) -> Event:
+        """The answer will not come, or broke off: nothing of a file stays. `message` must not hold the target."""
+        if self._intake is not None:
+            return self._intake.lost(sent=sent, message=message)
+        return Lost(number=self.command.number, sent=sent, message=message)
+
+    def _plain(self, coding: str) -> bytes:
+        cap = self.policy.max_envelope
+        if len(self._body) > cap or not decodable(coding):
+            return b""  # no envelope: it says no more than its status
+        plain, decoder = bytearray(), Decoder(coding)
+        try:
+            for piece in decoder.feed(bytes(self._body)):
+                plain += piece
+                if len(plain) > cap:
+                    return b""
+            decoder.end()
+        except BadCoding:
+            return b""
+        return bytes(plain)
+
+    def _redacted(self, event: Event) -> Event:
+        # A server may echo what it was asked: the token must not come back in a message (D39).
+        command = self.command
+        if isinstance(event, Refused | StatusReported) and not isinstance(command, ListFormats | Init):
+            issued = command.token.reveal()
+            message = event.message
+            for shown in {issued, query_token(command.token), unquote(issued)}:
+                message = message.replace(shown, "***")
+            if message != event.message:
+                return replace(event, message=message)
+        return event

@@ -1,0 +1,45 @@
+"""Decides what a job is: one report to get, checked before anything is asked for (D32).
+
+Must never guess: an id that is not a plain integer could reach another path, since transports collapse dot segments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reportdl_core.errors import InvalidJob
+
+__all__ = ["Job", "identifier"]
+
+_DIGITS = frozenset("0123456789")
+_KEY = _DIGITS | frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
+
+
+def identifier(value: object, name: str) -> int:
+    """An element or dimension value id: an integer, or a string of 1 to 19 ASCII digits; else InvalidJob (D32)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if 0 <= value < 10**19:
+            return value
+    elif isinstance(value, str) and 1 <= len(value) <= 19 and _DIGITS.issuperset(value):
+        return int(value)
+    raise InvalidJob(f"{name} must be an integer of 1 to 19 digits, not {value!r:.60}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One report to get.
+
+    `element` is the External Report's id, `segment` a dimension *value* id or 0 for an unsegmented element (R4),
+    `format` a format key as `formats` lists it (R7, R10). Raises InvalidJob.
+    """
+
+    element: int
+    segment: int = 0
+    format: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "element", identifier(self.element, "element"))
+        object.__setattr__(self, "segment", identifier(self.segment, "segment"))
+        key: object = self.format
+        if not (isinstance(key, str) and 1 <= len(key) <= 64 and _KEY.issuperset(key)):
+            raise InvalidJob(f"format must be a key such as 'pdf', not {key!r:.60}")

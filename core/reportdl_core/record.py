@@ -1,0 +1,253 @@
+"""Decides what an answer leaves behind: records what happened to one token, as facts and, at its end, as a verdict.
+
+The meaning of an answer comes from the table in `answers`; here stands only what depends on the session's own past
+(D16, D18, D21, D41, D42, I3). Must never issue a command: `session` derives those from what stands here.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never, final
+
+from reportdl_core.answers import MEANINGS, Answer, Failure, Meaning, answer_of
+from reportdl_core.commands import Check, Command, RenewCredentials, Run, Wait
+from reportdl_core.deadlines import expires_at, rest
+from reportdl_core.errors import Reason
+from reportdl_core.events import (
+    Cancelled,
+    CredentialsRenewed,
+    Event,
+    FileNotKept,
+    FileReceived,
+    FormatsListed,
+    Kept,
+    Lost,
+    Refused,
+    RunFinished,
+    StatusReported,
+    TokenIssued,
+    WaitElapsed,
+)
+from reportdl_core.facts import Facts, Renewal, RunPhase, Step
+from reportdl_core.formats import listed
+from reportdl_core.job import Job
+from reportdl_core.lifecycle import Move
+from reportdl_core.policy import EARLY_ERROR, PROMPT, Policy, instant, pause
+from reportdl_core.secret import Secret
+from reportdl_core.verdicts import Verdict, final_verdict, note
+
+__all__ = ["Record"]
+
+
+@final
+class Record:
+    """What happened to one token so far."""
+
+    __slots__ = ("facts", "job", "policy", "seed", "token", "verdict")
+
+    def __init__(self, job: Job, policy: Policy, seed: int, facts: Facts) -> None:
+        self.job, self.policy, self.seed, self.facts = job, policy, seed, facts
+        self.token: Secret | None = None
+        self.verdict: Verdict | None = None
+
+    def take(self, command: Command, event: Event, now: float) -> None:
+        """Note what `event`, the answer to `command`, says."""
+        facts = self.facts
+        match event:
+            case FormatsListed():
+                self._on_formats_listed(event, now)
+            case TokenIssued():
+                self._on_token_issued(event, now)
+            case RunFinished():
+                facts.run = RunPhase.OVER
+                self._on_ready(now)
+            case FileReceived():
+                self.verdict = Verdict(Move.CONSUME, Reason.DELIVERED, receipt=event.receipt)
+            case FileNotKept():
+                # Neither a refusal nor a loss: the token may be spent, so never a second `get` by itself (D44).
+                note(facts, command, event, now)
+                reason = Reason.NOT_KEPT if event.why is Kept.FAILED else Reason.UNVERIFIED
+                self.verdict = Verdict(Move.FAIL, reason, kept=event.path)
+            case WaitElapsed():
+                pass
+            case CredentialsRenewed():
+                facts.renewed, facts.renewal = command.number, Renewal.SPENT
+                facts.due = now  # the one repeat that needs no pause (I13)
+            case StatusReported() | Refused() | Lost() | Cancelled():
+                if not isinstance(command, Wait):
+                    note(facts, command, event, now)
+                    self._on_failure(command, event, now)
+            case _:
+                assert_never(event)
+
+    def _rest(self, now: float) -> None:
+        insuring = self.facts.run is RunPhase.ALIVE and not self.facts.ready
+        rest(self.facts, self.policy, seed=self.seed, now=now, insuring=insuring)
+
+    def _end(self, reason: Reason, move: Move = Move.FAIL) -> None:
+        self.verdict = Verdict(move, reason)
+
+    # -- good answers -------------------------------------------------------------------------------------------
+
+    def _on_valid(self, now: float) -> None:
+        # Any success re-arms the renewal: a credential of five minutes needs several in one run (D16).
+        self.facts.heard, self.facts.quiet_since = True, now
+        if self.facts.renewal is Renewal.SPENT:
+            self.facts.renewal = Renewal.ARMED
+
+    def _on_formats_listed(self, event: FormatsListed, now: float) -> None:
+        facts = self.facts
+        self._on_valid(now)
+        facts.formats, facts.due, facts.pauses = event.formats, now, 0
+        if facts.naming or listed(self.job.format, event.formats) is None:
+            self._end(Reason.INVALID_FORMAT)
+
+    def _on_token_issued(self, event: TokenIssued, now: float) -> None:
+        facts = self.facts
+        self._on_valid(now)
+        self.token = event.token
+        # The clock counts from the moment `init` was sent: the server's own began later, never earlier (D1).
+        facts.token_from, facts.due, facts.pauses = facts.other_sent, now, 0
+
+    def _on_ready(self, now: float) -> None:
+        facts = self.facts
+        self._on_valid(now)
+        if not facts.ready:
+            facts.ready, facts.pauses = True, 0
+        facts.step, facts.run_unproven, facts.due = Step.GET, False, now
+
+    def _on_in_progress(self, now: float) -> None:
+        facts = self.facts
+        self._on_valid(now)
+        facts.odd_checks = 0
+        expiry = expires_at(facts)
+        if expiry is not None and facts.other_sent is not None and facts.other_sent >= expiry:
+            facts.kept_on = True
+            if facts.run_unproven:  # a `run` that never arrived looks just like this, for ever
+                self._end(Reason.EXPIRED, Move.EXPIRE)
+        self._rest(now)
+
+    # -- failures -----------------------------------------------------------------------------------------------
+
+    def _on_failure(self, command: Command, event: Failure, now: float) -> None:
+        answer = answer_of(event)
+        if isinstance(event, Refused) and answer is Answer.BUSY:
+            self._on_busy(event, now)
+        if isinstance(command, RenewCredentials):
+            self._on_renewal_failed(answer, now)
+        elif isinstance(command, Run):
+            self._on_run_failure(command, event, answer, now)
+        elif self.facts.naming:
+            self._end(Reason.INVALID_FORMAT)  # the other formats stay unnamed (D12)
+        else:
+            self._on_meaning(MEANINGS[answer, type(command)], command, event, answer, now)
+
+    def _on_busy(self, event: Refused, now: float) -> None:
+        # The server told us when: that is not silence, but it stays within the job's deadline (D19).
+        facts = self.facts
+        facts.held_until = min(instant(now + min(max(event.retry_after or 0.0, 0.0), 2.0**31)), facts.end)
+        facts.quiet_since = max(facts.quiet_since, facts.held_until)
+
+    def _on_renewal_failed(self, answer: Answer, now: float) -> None:
+        if answer in (Answer.NOT_SENT, Answer.UNAVAILABLE, Answer.BUSY):
+            self._rest(now)
+        else:
+            self._end(Reason.CREDENTIALS)
+
+    def _want_renewal(self, command: Command, now: float) -> None:
+        facts = self.facts
+        facts.due = now
+        if command.number > facts.renewed:  # else an older credential was refused: repeat without renewing (D16)
+            if facts.renewal is Renewal.SPENT:
+                self._end(Reason.CREDENTIALS)
+            else:
+                facts.renewal = Renewal.WANTED
+
+    def _on_run_failure(self, command: Run, event: Failure, answer: Answer, now: float) -> None:
+        facts = self.facts
+        facts.run = RunPhase.OVER
+        if facts.ready:
+            return  # `check` saw the file: whatever becomes of `run` now, it is there
+        prompt = facts.run_sent is not None and now - facts.run_sent <= PROMPT
+        match MEANINGS[answer, Run]:
+            case Meaning.READY:
+                self._on_ready(now)
+            case Meaning.REPEAT:
+                facts.run, facts.run_sent = RunPhase.UNSENT, None
+                self._rest(now)
+            case Meaning.RENEW if prompt and not facts.run_refusals:
+                facts.run, facts.run_sent = RunPhase.UNSENT, None
+                facts.run_refusals += 1
+                self._want_renewal(command, now)
+            case Meaning.FINAL:
+                self._on_final(command, event, answer, now)
+            case _:
+                self._lose_run(command, answer, prompt=prompt, now=now)
+
+    def _lose_run(self, command: Run, answer: Answer, *, prompt: bool, now: float) -> None:
+        facts = self.facts
+        facts.run_unproven = prompt and answer in (Answer.UNAVAILABLE, Answer.BUSY, Answer.CREDENTIALS)
+        facts.pauses, facts.quiet_since = 0, max(facts.quiet_since, now)
+        if answer is Answer.IN_PROGRESS:
+            self._on_valid(now)
+        self._rest(now)
+        dead = answer is Answer.CREDENTIALS and command.number > facts.renewed
+        if dead and facts.renewal is Renewal.ARMED:
+            facts.renewal, facts.due = Renewal.WANTED, now  # or the `check` would be refused like `run`
+
+    def _on_meaning(self, meaning: Meaning, command: Command, event: Failure, answer: Answer, now: float) -> None:
+        facts = self.facts
+        match meaning:
+            case Meaning.REPEAT:
+                self._rest(now)
+            case Meaning.REPEAT_ONCE:
+                facts.odd_checks += 1
+                self._rest(now)
+                if facts.odd_checks >= 2 and facts.run is not RunPhase.ALIVE:
+                    self._end(Reason.PROTOCOL)
+            case Meaning.RENEW:
+                self._want_renewal(command, now)
+            case Meaning.POLL:
+                self._on_in_progress(now)
+            case Meaning.READY:
+                self._on_ready(now)
+            case Meaning.LOST_GET:
+                self._on_lost_get(now)
+            case Meaning.NOT_YET:
+                self._on_valid(now)
+                facts.step = Step.CHECK
+                self._rest(now)
+            case Meaning.FINAL:
+                self._on_final(command, event, answer, now)
+            case Meaning.PROTOCOL:
+                self._end(Reason.PROTOCOL)
+            case _:
+                assert_never(meaning)
+
+    def _on_lost_get(self, now: float) -> None:
+        facts = self.facts
+        facts.lost_gets += 1
+        facts.step, facts.quiet_since = Step.CHECK, max(facts.quiet_since, now)
+        self._rest(now)
+        if facts.lost_gets >= 2:
+            self._end(Reason.TRANSFER_LOST)
+
+    def _on_final(self, command: Command, event: Failure, answer: Answer, now: float) -> None:
+        facts = self.facts
+        if answer is Answer.ERROR and isinstance(command, Check) and self._too_early(now):
+            # Perhaps asked before the server knew of `run`: once more (D18).
+            facts.early_errors += 1
+            self._on_valid(now)
+            facts.due = now + pause(self.policy, seed=self.seed, number=facts.number, times=0)
+            return
+        expiry = expires_at(facts)
+        expired = expiry is not None and now >= expiry
+        self.verdict = final_verdict(facts, command, event, answer, expired=expired)
+        if self.verdict.reason is Reason.INVALID_FORMAT and facts.formats is None:
+            # Asked without a preflight: the others are named before the end (D12).
+            self.verdict, facts.naming, facts.run, facts.due = None, True, RunPhase.OVER, now
+
+    def _too_early(self, now: float) -> bool:
+        facts = self.facts
+        alive = facts.run is RunPhase.ALIVE and facts.run_sent is not None and not facts.ready
+        return alive and not facts.early_errors and now - (facts.run_sent or 0.0) <= EARLY_ERROR
+
