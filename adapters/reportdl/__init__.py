@@ -40,7 +40,7 @@ from reportdl.errors import (
     Unreachable,
     UnverifiedFile,
 )
-from reportdl.files import Clash
+from reportdl.files import Clash, TargetUnusable
 from reportdl.network import Network
 from reportdl.origin import InvalidUrl
 from reportdl.progress import Progress
@@ -85,6 +85,7 @@ __all__ = [
     "ServerProtocolError",
     "SessionExpired",
     "State",
+    "TargetUnusable",
     "TimedOut",
     "Token",
     "TransferLost",

@@ -8,35 +8,21 @@ from __future__ import annotations
 import os
 import time
 from types import TracebackType
-from typing import BinaryIO, Final, Self, final
+from typing import BinaryIO, Self, final
 
-from reportdl_core.download import Download
-from reportdl_core.inquiry import Inquiry
-from reportdl_core.job import Job, identifier
+from reportdl.calls import DEFAULT_POLICY, Calls
+from reportdl.credentials import Credentials
+from reportdl.drivers.blocking import drive
+from reportdl.files import Clash
+from reportdl.network import Network
+from reportdl.origin import Origin
+from reportdl.progress import OnProgress
+from reportdl.transports import Transport
+from reportdl.transports.urllib3 import Pools, Urllib3Transport
 from reportdl_core.outcome import Receipt
 from reportdl_core.policy import Policy
 
-from reportdl.credentials import Credentials
-from reportdl.drivers.blocking import drive
-from reportdl.errands import Errands
-from reportdl.errors import raise_for
-from reportdl.files import Clash, destination
-from reportdl.logs import bound
-from reportdl.network import Network
-from reportdl.origin import Origin
-from reportdl.progress import OnProgress, Reporter
-from reportdl.transports import Transport
-from reportdl.transports.urllib3 import Pools, Urllib3Transport
-
 __all__ = ["DEFAULT_POLICY", "Client", "download", "formats"]
-
-DEFAULT_POLICY: Final = Policy(first_contact=30.0)
-"""The core's defaults, but a server that has never answered is given up after 30 s: that is a wrong URL."""
-
-
-def seeded() -> int:
-    """A seed for one job's jitter, so that jobs started together do not poll together (D19)."""
-    return int.from_bytes(os.urandom(4))
 
 
 @final
@@ -61,7 +47,7 @@ class Client:
     ) -> None:
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
-        self._credentials = credentials
+        self._calls = Calls(origin=self.origin, credentials=credentials, policy=policy)
         self._transport = transport or Urllib3Transport(self.origin, network=network, pools=pool)
         self._owned = transport is None
 
@@ -86,14 +72,9 @@ class Client:
 
         Raises InvalidJob, or a DownloadError such as ReportNotFound, AccessDenied or NotDownloadable.
         """
-        ids = identifier(element, "element"), identifier(segment, "segment")
-        inquiry = Inquiry(element=ids[0], segment=ids[1], policy=self.policy, seed=seeded(), now=time.monotonic())
-        errands = Errands(self.origin, self._credentials, self.policy)
-        drive(inquiry, errands=errands, transport=self._transport, clock=time.monotonic)
-        if isinstance(inquiry.outcome, tuple):
-            return inquiry.outcome
-        assert inquiry.outcome is not None
-        raise_for(inquiry.outcome, Job(element=ids[0], segment=ids[1], format="any"))
+        call = self._calls.formats(element, segment, now=time.monotonic())
+        drive(call.driven, errands=call.errands, transport=self._transport, clock=time.monotonic)
+        return call.result()
 
     def download(
         self,
@@ -111,24 +92,23 @@ class Client:
         in a separator), a file, or a binary stream. `clash` says what happens to an existing file: a named file is
         replaced, in a folder the new one gets a suffix, unless another `Clash` is given (D24).
 
-        Blocks for as long as generation takes. Raises InvalidJob, NotKept before anything is asked if `to` cannot
-        be used, or the DownloadError that says why there is no file.
+        Blocks for as long as generation takes. Raises InvalidJob, TargetUnusable before anything is asked if `to`
+        cannot be used, or the DownloadError that says why there is no file.
         """
-        job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
-        place = destination(to, job=job, clash=clash)
-        download = Download(job, policy=self.policy, seed=seeded(), now=time.monotonic())
-        log = bound(element=job.element, segment=job.segment, format=job.format)
-        reporter = Reporter(download, clock=time.monotonic, log=log, on_progress=on_progress)
-        errands = Errands(self.origin, self._credentials, self.policy, sink=place, progress=reporter.received)
-        try:
-            drive(download, errands=errands, transport=self._transport, clock=time.monotonic, observer=reporter)
-        finally:
-            place.close()
-        outcome = download.outcome
-        assert outcome is not None
-        if outcome.receipt is None:
-            raise_for(outcome, job)
-        return outcome.receipt
+        call = self._calls.download(
+            element, segment, format, to=to, clash=clash, on_progress=on_progress, clock=time.monotonic
+        )
+        if call.standing is not None:
+            return call.standing
+        with call:
+            drive(
+                call.driven,
+                errands=call.errands,
+                transport=self._transport,
+                clock=time.monotonic,
+                observer=call.observer,
+            )
+        return call.result()
 
 
 def download(

@@ -124,10 +124,11 @@ class Errands:
 
     def _errand(self, exchange: Exchanging, vouching: tuple[tuple[str, str], ...]) -> Errand:
         target = self._origin.path + exchange.outgoing.target
+        alone = {"Connection": "close"} if exchange.own_connection else {}  # nobody may follow on it (D30)
         return Errand(
             origin=self._origin,
             target=target,
             place=target.partition("?")[0],
-            headers={"User-Agent": _AGENT, **dict(exchange.outgoing.headers), **dict(vouching)},
+            headers={"User-Agent": _AGENT, **alone, **dict(exchange.outgoing.headers), **dict(vouching)},
             exchange=exchange,
         )

@@ -9,30 +9,27 @@ say that the target cannot be used.
 from __future__ import annotations
 
 import errno
-import functools
 import hashlib
-import io
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO, Final, NoReturn, assert_never, final
+from typing import BinaryIO, Final, assert_never, final
 
+from reportdl.spool import FAILURES, Spool, mode_of_new_files, numbered, sync_directory
+from reportdl.spooling import Spooling, TargetUnusable, explained, reason_of, receipt_of, status, sweep_once
+from reportdl.streams import StreamSink
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.formats import known
 from reportdl_core.job import Job
 from reportdl_core.names import file_name
 from reportdl_core.outcome import Receipt
-from reportdl_core.sink import NotKept, Offer
-
-from reportdl.spool import Spool, mode_of_new_files, numbered, sweep, sync_directory
+from reportdl_core.sink import Offer
 
 __all__ = ["Clash", "Destination", "FileSink", "StreamSink", "TargetUnusable", "destination"]
 
-_FAILURES: Final = (OSError, MemoryError)
 # What a file system says to a name that it cannot hold; the job's own plain name is then the better one.
 _BAD_NAME: Final = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 _ALREADY: Final = "a file of this name was already there and was left as it was"
@@ -47,10 +44,6 @@ class Clash(Enum):
 
     def __repr__(self) -> str:
         return f"Clash.{self.name}"
-
-
-class TargetUnusable(NotKept):
-    """The target cannot take a file, found before anything was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,60 +74,8 @@ def _understood(target: str) -> _Folder | _Named:
     return _Named(directory=os.path.dirname(path), path=path, shown=shown)
 
 
-class _Spooling:
-    """What both sinks do the same: one file at a time is spooled, and let go of when it is not wanted."""
-
-    __slots__ = ("_offer", "_spool", "standing")
-
-    def __init__(self) -> None:
-        self._spool: Spool | None = None
-        self._offer: Offer | None = None
-        self.standing: Receipt | None = None
-        """After `prepare`: the file that `Clash.SKIP` leaves as it is, so that nothing needs to be generated."""
-
-    def _start(self, directory: str, offer: Offer) -> None:
-        if self._spool is not None:
-            raise LocalProtocolError("the sink is open already")
-        self._spool, self._offer = Spool(directory), offer
-
-    def _current(self) -> tuple[Spool, Offer]:
-        if self._spool is None or self._offer is None:
-            raise LocalProtocolError("the sink is not open")
-        return self._spool, self._offer
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes of the body, in order. Raises OSError, after which nothing of them is kept."""
-        spool, _ = self._current()
-        try:
-            spool.write(data)
-        except OSError as error:
-            raise _explained(error, f"cannot write into {spool.directory}; nothing was kept") from error
-
-    def discard(self) -> None:
-        """Remove what was written. Never raises, any number of times; what was published or kept stays."""
-        spool, self._spool, self._offer = self._spool, None, None
-        if spool is not None:
-            spool.remove()
-
-    def close(self) -> None:
-        """The same: for a `finally`."""
-        self.discard()
-
-    def _kept(self, beside: str) -> str | None:
-        """End the spool by keeping its bytes, at `beside` if that can be."""
-        spool, _ = self._current()
-        self._spool = self._offer = None
-        return spool.keep(beside)
-
-    def _refuse(self, error: BaseException, what: str, beside: str) -> NoReturn:
-        spool, _ = self._current()
-        path = self._kept(beside)
-        kept = "nothing of it could be kept" if path is None else f"its {spool.size:,} bytes are kept as {path}"
-        raise NotKept(f"{what}: {_reason(error)}; {kept}", path) from error
-
-
 @final
-class FileSink(_Spooling):
+class FileSink(Spooling):
     """A file, or a folder that takes its name from the server.
 
     `target` is a folder where it exists as one or ends in a separator (it is created then), and a file otherwise.
@@ -164,15 +105,15 @@ class FileSink(_Spooling):
             place = self._found()
             match place:
                 case _Folder():
-                    _status(os.path.join(place.directory, file_name(None, job=job)))
+                    status(os.path.join(place.directory, file_name(None, job=job)))
                 case _Named():
                     self.standing = self._standing_file(place, job)
                 case _:
                     assert_never(place)
-            _sweep_once(place.directory)
+            sweep_once(place.directory)
             Spool(place.directory).remove()
-        except (*_FAILURES, ValueError) as error:  # ValueError: a path that no file system could hold
-            raise TargetUnusable(f"cannot write to {self._target!r}: {_reason(error)}") from error
+        except (*FAILURES, ValueError) as error:  # ValueError: a path that no file system could hold
+            raise TargetUnusable(f"cannot write to {self._target!r}: {reason_of(error)}") from error
 
     def _found(self) -> _Folder | _Named:
         if not self._target:
@@ -189,7 +130,7 @@ class FileSink(_Spooling):
         return place
 
     def _standing_file(self, place: _Named, job: Job) -> Receipt | None:
-        found = _status(place.path)
+        found = status(place.path)
         if found is None:
             return None
         if not stat.S_ISREG(found.st_mode):
@@ -207,7 +148,7 @@ class FileSink(_Spooling):
             self._mode = mode_of_new_files(self._place.directory)
             self._start(self._place.directory, offer)
         except OSError as error:
-            raise _explained(error, f"cannot write to {self._target!r}") from error
+            raise explained(error, f"cannot write to {self._target!r}") from error
         except ValueError as error:
             raise TargetUnusable(f"cannot write to {self._target!r}: {error}") from error
 
@@ -221,7 +162,7 @@ class FileSink(_Spooling):
         wanted, clash = self._wanted(offer)
         try:
             spool.seal()
-        except _FAILURES as error:
+        except FAILURES as error:
             self._refuse(error, f"{wanted} could not be made durable", f"{wanted}.unverified")
         try:
             path = self._placed(spool, offer, wanted, clash)
@@ -229,12 +170,12 @@ class FileSink(_Spooling):
             if clash is Clash.SKIP:
                 return self._skipped(wanted, offer, warnings)
             self._refuse(error, f"{wanted} could not be written", f"{wanted}.part")
-        except _FAILURES as error:
+        except FAILURES as error:
             self._refuse(error, f"{wanted} could not be written", f"{wanted}.part")
         self._spool = self._offer = None
         shown = self._shown(path)
         warnings += _synced(spool.directory)
-        return _receipt(Path(shown), os.path.basename(shown), spool, offer, length_verified, warnings)
+        return receipt_of(Path(shown), os.path.basename(shown), spool, offer, length_verified, warnings)
 
     def _wanted(self, offer: Offer) -> tuple[str, Clash]:
         match self._place:
@@ -263,7 +204,7 @@ class FileSink(_Spooling):
     def _skipped(self, wanted: str, offer: Offer, warnings: tuple[str, ...]) -> Receipt:
         try:
             receipt = _standing(self._shown(wanted), offer, warnings)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._refuse(error, f"{wanted} is there and cannot be read", f"{wanted}.part")
         self.discard()
         return receipt
@@ -275,84 +216,10 @@ class FileSink(_Spooling):
         """
         spool, offer = self._current()
         wanted, _ = self._wanted(offer)
-        with suppress(*_FAILURES):
+        with suppress(*FAILURES):
             spool.seal()
         spool.permit(self._mode)
         return self._kept(f"{wanted}.unverified")
-
-
-@final
-class StreamSink(_Spooling):
-    """A binary stream, such as `sys.stdout.buffer`. It is never closed here.
-
-    Nothing is written to it before the file is there and verified: the bytes wait in a temporary folder, since a
-    stream cannot take back half a file (I10). What the stream did not take is kept there and named (D44).
-    """
-
-    __slots__ = ("_directory", "_stream")
-
-    def __init__(self, stream: BinaryIO, *, directory: str | os.PathLike[str] | None = None) -> None:
-        super().__init__()
-        self._stream = stream
-        self._directory = os.path.abspath(tempfile.gettempdir() if directory is None else os.fspath(directory))
-
-    def prepare(self, job: Job) -> None:
-        """Find out now whether the job's file can wait in the temporary folder. Raises TargetUnusable."""
-        if isinstance(self._stream, io.TextIOBase):
-            raise TargetUnusable("the stream takes text; hand in its `buffer`")
-        try:
-            _status(os.path.join(self._directory, file_name(None, job=job)))
-            _sweep_once(self._directory)
-            Spool(self._directory).remove()
-        except _FAILURES as error:
-            raise TargetUnusable(f"cannot write to {self._directory!r}: {_reason(error)}") from error
-
-    def open(self, offer: Offer) -> None:
-        """Create the spool in the temporary folder. Raises OSError."""
-        try:
-            self._start(self._directory, offer)
-        except OSError as error:
-            raise _explained(error, f"cannot write to {self._directory!r}") from error
-
-    def publish(self, *, length_verified: bool, warnings: tuple[str, ...]) -> Receipt:
-        """Write the whole file to the stream. Raises NotKept, which names what was kept (D44)."""
-        spool, offer = self._current()
-        name = file_name(offer.filename, job=offer.job)
-        try:
-            for chunk in spool.chunks():
-                self._write_out(memoryview(chunk))
-            self._stream.flush()
-        except (*_FAILURES, ValueError) as error:  # ValueError: the stream was closed
-            self._refuse(error, "the stream did not take the file", f"{os.path.join(spool.directory, name)}.part")
-        self.discard()
-        return _receipt(None, name, spool, offer, length_verified, warnings)
-
-    def _write_out(self, view: memoryview) -> None:
-        while view:
-            taken: int | None = self._stream.write(view)
-            if taken is None and not isinstance(self._stream, io.RawIOBase):
-                return  # some file-like objects take everything and say nothing
-            if not taken:
-                raise OSError(errno.EAGAIN, "it takes no more bytes now")
-            view = view[taken:]
-
-    def set_aside(self, reason: str) -> str | None:
-        """Keep the bytes as `<name>.unverified` in the temporary folder (D22). Returns the path or None. Never raises."""
-        spool, offer = self._current()
-        return self._kept(os.path.join(spool.directory, f"{file_name(offer.filename, job=offer.job)}.unverified"))
-
-
-Destination = FileSink | StreamSink
-
-
-def destination(to: str | os.PathLike[str] | BinaryIO, *, job: Job, clash: Clash | None = None) -> Destination:
-    """The sink for a target, prepared: what cannot take the job's file raises TargetUnusable now.
-
-    `clash` means nothing to a stream. Where `standing` is set on the sink there is nothing to download.
-    """
-    sink = FileSink(to, clash=clash) if isinstance(to, str | os.PathLike) else StreamSink(to)
-    sink.prepare(job)
-    return sink
 
 
 def _take(spool: Spool, wanted: str, clash: Clash, mode: int) -> str:
@@ -364,17 +231,17 @@ def _take(spool: Spool, wanted: str, clash: Clash, mode: int) -> str:
             return wanted
         case Clash.SUFFIX:
             spool.permit(mode)
-            return spool.become_first(numbered(wanted))
+            return spool.become(numbered(wanted))
         case Clash.SKIP:
             spool.permit(mode)
-            return spool.become_first((wanted,))
+            return spool.become((wanted,))
         case _:
             assert_never(clash)
 
 
 def _inherited(wanted: str, mode: int) -> int:
     """The permissions of the file to be replaced. Raises OSError where it is none: a device is not replaced."""
-    found = _status(wanted)
+    found = status(wanted)
     if found is None or stat.S_ISLNK(found.st_mode):
         return mode
     if not stat.S_ISREG(found.st_mode):
@@ -382,11 +249,13 @@ def _inherited(wanted: str, mode: int) -> int:
     return found.st_mode & 0o777
 
 
-def _status(path: str) -> os.stat_result | None:
+def _synced(directory: str) -> tuple[str, ...]:
+    # The file is whole under its name by now: to call it lost would be wrong.
     try:
-        return os.lstat(path)
-    except FileNotFoundError:
-        return None
+        sync_directory(directory)
+    except FAILURES as error:
+        return (f"the name may not outlast a power failure: {reason_of(error)}",)
+    return ()
 
 
 def _standing(path: str, offer: Offer, warnings: tuple[str, ...] = ()) -> Receipt:
@@ -410,39 +279,14 @@ def _standing(path: str, offer: Offer, warnings: tuple[str, ...] = ()) -> Receip
     )
 
 
-def _receipt(
-    path: Path | None, name: str, spool: Spool, offer: Offer, length_verified: bool, warnings: tuple[str, ...]
-) -> Receipt:
-    return Receipt(
-        path=path,
-        filename=name,
-        content_type=offer.content_type,
-        size=spool.size,
-        sha256=spool.sha256,
-        length_verified=length_verified,
-        offered=offer.filename,
-        warnings=warnings,
-    )
+Destination = FileSink | StreamSink
 
 
-def _synced(directory: str) -> tuple[str, ...]:
-    # The file is whole under its name by now: to call it lost would be wrong.
-    try:
-        sync_directory(directory)
-    except _FAILURES as error:
-        return (f"the name may not outlast a power failure: {_reason(error)}",)
-    return ()
+def destination(to: str | os.PathLike[str] | BinaryIO, *, job: Job, clash: Clash | None = None) -> Destination:
+    """The sink for a target, prepared: what cannot take the job's file raises TargetUnusable now.
 
-
-@functools.lru_cache(maxsize=256)
-def _sweep_once(directory: str) -> None:
-    # Once for a process: thousands of jobs into one folder would list it thousands of times.
-    sweep(directory)
-
-
-def _reason(error: BaseException) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-
-
-def _explained(error: OSError, what: str) -> OSError:
-    return OSError(error.errno, f"{what}: {_reason(error)}")
+    `clash` means nothing to a stream. Where `standing` is set on the sink there is nothing to download.
+    """
+    sink = FileSink(to, clash=clash) if isinstance(to, str | os.PathLike) else StreamSink(to)
+    sink.prepare(job)
+    return sink

@@ -1,6 +1,7 @@
 """Decides what is told while a job goes on: a state, the time, the bytes; to a callback and to the log.
 
-Must never slow a transfer down or end it: what a callback raises is raised to the caller, before anything is sent.
+Must never break a transfer: what a callback raises while bytes come is raised to the caller at the next move, or it
+would pass for a fault of the network or the disk.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ OnProgress = Callable[[Progress], None]
 class Reporter:
     """Observes one download: one log event per move, one progress value per move or chunk."""
 
-    __slots__ = ("_began", "_clock", "_download", "_log", "_on_progress", "_state")
+    __slots__ = ("_began", "_broken", "_clock", "_download", "_log", "_on_progress", "_state")
 
     def __init__(
         self, download: Download, *, clock: Callable[[], float], log: Log, on_progress: OnProgress | None
@@ -50,9 +51,12 @@ class Reporter:
         self._download, self._clock, self._log, self._on_progress = download, clock, log, on_progress
         self._began = clock()
         self._state: tuple[State, int] | None = None
+        self._broken: Exception | None = None
 
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
         """The driver's report of one event (see `drivers.Observer`)."""
+        if self._broken is not None:
+            raise self._broken
         state = (self._download.state, len(self._download.restarts))
         finished = next((command for command in new if isinstance(command, Finish)), None)
         if state != self._state:
@@ -65,7 +69,11 @@ class Reporter:
 
     def received(self, received: int, total: int | None) -> None:
         """Bytes of the file have come."""
-        self._tell(now=self._clock(), received=received, total=total)
+        if self._broken is None:
+            try:
+                self._tell(now=self._clock(), received=received, total=total)
+            except Exception as error:
+                self._broken = error
 
     def _tell(self, *, now: float, received: int, total: int | None) -> None:
         if self._on_progress is not None:

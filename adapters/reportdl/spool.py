@@ -15,20 +15,23 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final, final
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Spool", "mode_of_new_files", "numbered", "sweep", "sync_directory"]
+__all__ = ["FAILURES", "Spool", "mode_of_new_files", "numbered", "sweep", "sync_directory"]
+
+FAILURES: Final = (OSError, MemoryError)
+"""What the system says when it cannot: no disk, no rights, no memory."""
 
 _PREFIX: Final = ".reportdl-"
 _SUFFIX: Final = ".part"
 _OLD: Final = 60.0  # seconds: the time between creating a spool and locking it, a thousand times over
 _CHUNK: Final = 1024 * 1024
-_FLAGS: Final = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS: Final = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 # File systems that have no hard links say so in one of these ways (FAT, some of FUSE, some of SMB).
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
@@ -56,7 +59,7 @@ class Spool:
         self._descriptor, self._path = _create(directory, 0o600)
         if sys.platform != "win32":
             # Where locks are not supported a sweep cannot take one either, and leaves the file alone.
-            with suppress(OSError):
+            with suppress(*FAILURES):
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     @property
@@ -100,21 +103,33 @@ class Spool:
     def permit(self, mode: int) -> None:
         """Give it its final permissions. Never raises: the file is its owner's alone otherwise, which harms nobody."""
         if sys.platform != "win32":
-            with suppress(OSError):
+            with suppress(*FAILURES):
                 os.fchmod(self._descriptor, mode)
 
     def replace(self, target: str) -> None:
-        """Take a name from whatever file has it, in one step. Raises OSError; the spool is then as before."""
+        """Take a name from whatever file has it, in one step. Raises OSError; the bytes are then where they were."""
         if sys.platform == "win32":
             self._close()  # an open file cannot be renamed there
         os.replace(self._path, target)
+        self._path = ""
         self._close()
 
-    def become(self, target: str) -> None:
-        """Take a name that nobody has, in one step. Raises FileExistsError, OSError; the spool is then as before."""
+    def become(self, names: Iterable[str]) -> str:
+        """Take the first of the names that nobody has, in one step, and say which.
+
+        Raises FileExistsError where all are taken, OSError; the bytes are then where they were.
+        """
+        for name in names:
+            with suppress(FileExistsError):
+                self._take(name)
+                return name
+        raise FileExistsError(errno.EEXIST, "no name is free")
+
+    def _take(self, target: str) -> None:
         if sys.platform == "win32":
             self._close()
             os.rename(self._path, target)  # never replaces there
+            self._path = ""
         else:
             self._link(target)
         self.remove()
@@ -124,51 +139,53 @@ class Spool:
             os.link(self._path, target)
         except FileExistsError:
             # Over NFS a link whose answer was lost is asked for again, and finds itself.
-            if not os.path.samestat(os.lstat(target), os.fstat(self._descriptor)):
+            if not self._is(target):
                 raise
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
             _rename_to_new(self._path, target)
 
+    def _is(self, target: str) -> bool:
+        try:
+            return os.path.samestat(os.lstat(target), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
     def keep(self, target: str) -> str | None:
-        """Stay: as `target` or as a numbered neighbour, else where it is. Returns the path, None if it is gone (D44)."""
-        for name in numbered(target):
-            try:
-                self.become(name)
-            except FileExistsError:
-                continue
-            except OSError:
-                break
-            return name
-        return self._keep_in_place()
+        """Stay: as `target` or a numbered neighbour, else where it is. Returns the path, None if it is gone (D44)."""
+        try:
+            return self.become(numbered(target))
+        except FAILURES:
+            return self._keep_in_place()
 
     def _keep_in_place(self) -> str | None:
+        path, self._path = self._path, ""
         try:
-            os.chmod(self._path, stat.S_IRUSR)  # what is read-only is not swept
+            os.chmod(path, stat.S_IRUSR)  # what is read-only is not swept
         except FileNotFoundError:
-            self._close()
             return None
-        except OSError:
+        except FAILURES:
             pass
-        self._close()
-        return self._path
+        finally:
+            self._close()
+        return path
 
     def remove(self) -> None:
         """Let go of it, and of its hidden name. Never raises; any number of times."""
-        if self._close():
-            with suppress(OSError):
-                os.unlink(self._path)
+        self._close()
+        path, self._path = self._path, ""
+        if path:
+            with suppress(*FAILURES):
+                os.unlink(path)
 
-    def _close(self) -> bool:
+    def _close(self) -> None:
         with self._writing:
             descriptor, self._descriptor = self._descriptor, -1
-        if descriptor < 0:
-            return False
-        # After fsync there is nothing that close could still lose, and the descriptor is gone whatever it says.
-        with suppress(OSError):
-            os.close(descriptor)
-        return True
+        if descriptor >= 0:
+            # After fsync there is nothing that close could still lose, and the descriptor is gone whatever it says.
+            with suppress(*FAILURES):
+                os.close(descriptor)
 
 
 def _create(directory: str, mode: int) -> tuple[int, str]:
@@ -181,14 +198,14 @@ def _rename_to_new(path: str, target: str) -> None:
     if sys.platform == "win32":
         os.rename(path, target)
         return
-    guard = os.open(os.path.dirname(path), os.O_RDONLY | os.O_CLOEXEC)
+    guard = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
         fcntl.flock(guard, fcntl.LOCK_EX)
         if os.path.lexists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
         os.rename(path, target)
     finally:
-        with suppress(OSError):
+        with suppress(*FAILURES):
             os.close(guard)
 
 
@@ -201,16 +218,15 @@ def numbered(path: str) -> Iterator[str]:
 
 
 def mode_of_new_files(directory: str) -> int:
-    """The permissions that a new file gets there, by asking: the umask cannot be read without changing it for all
-    threads, and a directory may have defaults of its own. Raises OSError.
-    """
+    """The permissions that a new file gets there. Raises OSError."""
+    # By asking: the umask cannot be read without changing it for all threads, and a directory may have its own.
     descriptor, path = _create(directory, 0o666)
     try:
         return stat.S_IMODE(os.fstat(descriptor).st_mode)
     finally:
-        with suppress(OSError):
+        with suppress(*FAILURES):
             os.close(descriptor)
-        with suppress(OSError):
+        with suppress(*FAILURES):
             os.unlink(path)
 
 
@@ -221,7 +237,7 @@ def sync_directory(directory: str) -> None:
         try:
             os.fsync(descriptor)
         finally:
-            with suppress(OSError):
+            with suppress(*FAILURES):
                 os.close(descriptor)
     except OSError as error:
         if error.errno not in _NO_DIRECTORY_SYNC:
@@ -235,7 +251,7 @@ def sweep(directory: str) -> int:
     """
     try:
         names = [name for name in os.listdir(directory) if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
-    except OSError:
+    except FAILURES:
         return 0
     return sum(_swept(os.path.join(directory, name)) for name in names)
 
@@ -243,7 +259,7 @@ def sweep(directory: str) -> int:
 def _swept(path: str) -> int:
     try:
         descriptor = os.open(path, _FLAGS | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
+    except FAILURES:
         return 0
     try:
         found = os.fstat(descriptor)
@@ -253,10 +269,10 @@ def _swept(path: str) -> int:
         if sys.platform != "win32":
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.unlink(path)
-    except OSError:
+    except FAILURES:
         return 0
     else:
         return 1
     finally:
-        with suppress(OSError):
+        with suppress(*FAILURES):
             os.close(descriptor)

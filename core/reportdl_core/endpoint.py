@@ -219,7 +219,6 @@ class Endpoint:
             yield Discard(session=number)  # too late: it was abandoned (R16)
             return
         session.cell.move(Move.BECOME_READY)
-        self._register.settle(session)
         yield from self._release(session, now)
 
     def _sent(self, event: FileSent | SendBroken | FileMissing, now: float) -> Iterator[EndpointCommand]:

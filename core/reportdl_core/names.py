@@ -75,7 +75,7 @@ def file_name(offered: str | None, *, job: Job) -> str:
 def server_name(element_name: str, extension: str, *, element: int) -> str:
     """The name that the endpoint gives a file: `<element-name>.<extension>`, reserved characters stripped (R25, D24).
 
-    Stripped are ``\\ / : * ? " < > |`` and controls; a name of which nothing is left is `element-<id>`.
+    Controls are stripped too; a name of which nothing is left is `element-<id>`.
     """
     kept = "".join(one for one in element_name if one not in _RESERVED and category(one) not in ("Cc", "Cs")).strip()
     return f"{kept if kept.strip('. ') else f'element-{element}'}.{extension}"

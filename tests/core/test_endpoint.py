@@ -683,6 +683,14 @@ def test_the_alarm_is_the_earliest_deadline() -> None:
     assert desk.endpoint.alarm == 8200
 
 
+@pytest.mark.rules("D28", "D36")
+def test_a_deadline_that_came_nearer_is_not_hidden_behind_another_session() -> None:
+    desk = Desk(run_timeout=60.0).opened()
+    desk.call(2, "init", fresh="t2")
+    desk.call(3, "run", "t2", "pdf")
+    assert desk.endpoint.alarm == 1060
+
+
 @pytest.mark.rules("D36")
 def test_caps_on_live_sessions_of_one_user_and_in_all() -> None:
     desk = Desk(live_per_user=2, live_in_all=3, retry_after=7.0)
@@ -807,6 +815,8 @@ def test_a_clock_that_is_none(now: float) -> None:
     desk = Desk().opened()
     with pytest.raises(LocalProtocolError):
         desk.endpoint.sweep(now=now)
+    with pytest.raises(LocalProtocolError):
+        desk.endpoint.receive(Disconnected(number=1), now=now)
     assert desk.call(2, "check", "t+/=") == says(2, IN_PROGRESS)
 
 

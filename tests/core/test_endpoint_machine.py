@@ -466,6 +466,12 @@ class Conversation(RuleBasedStateMachine):
         assert self.files == ready
 
     @invariant()
+    def the_alarm_is_the_earliest_deadline(self) -> None:
+        self.settle()
+        earliest = min((self.due(one) for one in self.known.values()), default=float("inf"))
+        assert self.endpoint.alarm == (None if earliest == float("inf") else earliest)
+
+    @invariant()
     def a_file_is_delivered_once(self) -> None:
         assert len(self.delivered) == len(set(self.delivered))
 

@@ -10,16 +10,17 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from reportdl_core.commands import Finish, Wait
-from reportdl_core.events import Event
-
 from reportdl.drivers import Driven, Observer
+from reportdl.drivers.conductor import Conductor
 from reportdl.errands import Errand, Errands
 from reportdl.transports import Flight, Transport
+from reportdl_core.events import Event
 
 __all__ = ["drive"]
 
 _GRACE = 2.0  # seconds for a cancelled request's thread to end; it is a daemon, so a hanging name look-up holds nobody
+
+Inbox = SimpleQueue[Event | BaseException]
 
 
 def drive(
@@ -31,30 +32,33 @@ def drive(
     observer: Observer | None = None,
 ) -> None:
     """Execute commands until there is an outcome. On any exception, Ctrl-C too, all that runs is cancelled (D38)."""
-    inbox: SimpleQueue[Event | BaseException] = SimpleQueue()
-    running: dict[int, _Work | None] = {}
-    threads: list[_Work] = []
-    if observer is not None:
-        observer.moved(None, driven.outstanding, now=clock())
+    inbox: Inbox = SimpleQueue()
+    works: list[_Work] = []
+
+    def start(errand: Errand) -> _Work:
+        works[:] = [work for work in works if work.thread.is_alive()]
+        work = _Work(transport.flight(errand), inbox)
+        works.append(work)
+        return work
+
+    conductor = Conductor(
+        driven, errands=errands, clock=clock, observer=observer, start=start, stop=_Work.cancel, put=inbox.put
+    )
     try:
-        while driven.outcome is None:
-            _reconcile(driven, running, threads, errands, transport, inbox)
-            when, late = driven.alarm
-            try:
-                event = inbox.get(timeout=max(0.0, when - clock()))
-            except Empty:
-                event = late
-            if isinstance(event, BaseException):
-                raise event
-            now = clock()
-            new = driven.receive(event, now=now)
-            if observer is not None:
-                observer.moved(event, new, now=now)
+        while (patience := conductor.advance()) is not None:
+            conductor.take(_next(inbox, patience))
     finally:
-        for work in threads:
-            work.flight.cancel()
-        for work in threads:
+        for work in works:
+            work.cancel()
+        for work in works:
             work.thread.join(_GRACE)
+
+
+def _next(inbox: Inbox, patience: float) -> Event | BaseException | None:
+    try:
+        return inbox.get(timeout=patience)
+    except Empty:
+        return None
 
 
 class _Work:
@@ -62,40 +66,18 @@ class _Work:
 
     __slots__ = ("flight", "thread")
 
-    def __init__(self, flight: Flight, inbox: SimpleQueue[Event | BaseException]) -> None:
+    def __init__(self, flight: Flight, inbox: Inbox) -> None:
         self.flight = flight
         self.thread = threading.Thread(target=_perform, args=(flight, inbox), daemon=True, name="reportdl")
         self.thread.start()
 
+    def cancel(self) -> None:
+        """Stop the request; its thread ends soon."""
+        self.flight.cancel()
 
-def _perform(flight: Flight, inbox: SimpleQueue[Event | BaseException]) -> None:
+
+def _perform(flight: Flight, inbox: Inbox) -> None:
     try:
         inbox.put(flight.perform())
-    except BaseException as error:  # a bug in a transport or a sink must not leave the driver waiting for ever
+    except BaseException as error:  # noqa: BLE001 - a bug in a transport or a sink must not leave the driver waiting for ever
         inbox.put(error)
-
-
-def _reconcile(
-    driven: Driven,
-    running: dict[int, _Work | None],
-    threads: list[_Work],
-    errands: Errands,
-    transport: Transport,
-    inbox: SimpleQueue[Event | BaseException],
-) -> None:
-    outstanding = {command.number: command for command in driven.outstanding}
-    for number in running.keys() - outstanding.keys():
-        if (work := running.pop(number)) is not None:
-            work.flight.cancel()
-    for number in outstanding.keys() - running.keys():
-        command = outstanding[number]
-        running[number] = None
-        if isinstance(command, Wait | Finish):
-            continue  # the alarm answers a Wait
-        errand = errands.begin(command)
-        if isinstance(errand, Errand):
-            threads[:] = [work for work in threads if work.thread.is_alive()]
-            running[number] = work = _Work(transport.flight(errand), inbox)
-            threads.append(work)
-        else:
-            inbox.put(errand)

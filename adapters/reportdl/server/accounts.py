@@ -68,8 +68,8 @@ class _Grant:
     ends: float
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+def _digest(secret: str | bytes) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret).digest()
 
 
 class Accounts:
@@ -133,7 +133,7 @@ class Accounts:
                 return refused
 
     def _look_up(self, grants: Mapping[bytes, _Grant], text: bytes) -> Identity:
-        digest = _digest(text.decode("latin-1")[:_LONGEST])
+        digest = _digest(text[:_LONGEST])
         grant = grants.get(digest)
         if grant is None or not hmac.compare_digest(grant.digest, digest):
             return Unauthorized()

@@ -225,7 +225,7 @@ class FaultBook:
     """The faults in force and what is left of each. Faults may be added while the server runs, from any thread."""
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - chance, not secrecy
         self._lock = threading.Lock()
         self._left: list[tuple[Fault, int | None]] = []
         for fault in faults:

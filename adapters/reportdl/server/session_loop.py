@@ -88,6 +88,7 @@ class SessionLoop:
         self._numbers = itertools.count(1)
         self._held: dict[int, asyncio.Future[Answering]] = {}
         self._generations: dict[int, asyncio.Task[None]] = {}
+        self._working: set[asyncio.Future[Path]] = set()
         self._files: dict[int, Path] = {}
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -101,11 +102,11 @@ class SessionLoop:
         """End the generations, remove the spool, drop what is held."""
         if self._alarm is not None:
             self._alarm.cancel()
-        tasks = tuple(self._generations.values())
+        tasks = set(self._generations.values())
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_LAST_WORK)
+        if unfinished := tasks | self._working:
+            await asyncio.wait(unfinished, timeout=_LAST_WORK)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._spool.cleanup()
         for future in self._held.values():
@@ -196,7 +197,7 @@ class SessionLoop:
         except GenerationError as error:
             _LOG.info("generation failed in session %d", command.session, exc_info=True)
             return GenerationFailed(session=command.session, message=error.message)
-        except Exception:  # a source is a plugin: whatever it raises is a failed generation, not a failed server
+        except Exception:  # noqa: BLE001 - a plugin raises what it likes: its report has failed, not the server
             _LOG.warning("generation failed in session %d", command.session, exc_info=True)
             return GenerationFailed(session=command.session, message="Generation failed")
         return Generated(session=command.session)
@@ -209,15 +210,22 @@ class SessionLoop:
             work = loop.run_in_executor(
                 self._threads, self._catalog.generate, command.report, command.format, directory
             )
+            self._working.add(work)
+            work.add_done_callback(self._working.discard)
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
                 # A thread cannot be stopped; what it makes is removed when it is done.
-                work.add_done_callback(lambda _: self._remove(command.session))
+                work.add_done_callback(lambda late: self._too_late(late, command.session))
                 raise
             except BaseException:
                 self._remove(command.session)
                 raise
+
+    def _too_late(self, work: asyncio.Future[Path], session: int) -> None:
+        if not work.cancelled():
+            work.exception()  # nobody else will ask for it
+        self._remove(session)
 
     def _directory(self, session: int) -> Path:
         return Path(self._spool.name, str(session))

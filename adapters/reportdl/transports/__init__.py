@@ -6,13 +6,15 @@ from another one at any time and must wake it.
 
 from __future__ import annotations
 
+import os
+import socket
+import ssl
 from typing import Protocol
 
+from reportdl.errands import Errand
 from reportdl_core.events import Event
 
-from reportdl.errands import Errand
-
-__all__ = ["Flight", "Transport"]
+__all__ = ["Flight", "Transport", "described"]
 
 
 class Flight(Protocol):
@@ -33,3 +35,15 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Let go of connections that are ours."""
+
+
+def described(error: BaseException) -> str:
+    """What went wrong, in the system's words: a library's own texts may name addresses, paths and so a token (D39)."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            words = cause.strerror if isinstance(cause, ssl.SSLError | socket.gaierror) else os.strerror(cause.errno)
+            return words or type(cause).__name__
+        cause = cause.__cause__ or cause.__context__
+    name = type(error).__name__.removesuffix("Error")
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

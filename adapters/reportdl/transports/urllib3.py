@@ -14,13 +14,14 @@ from typing import Any, Final, Protocol, final
 from urllib.parse import unquote
 
 import urllib3
-from reportdl_core.events import Event, Sent
-from reportdl_core.exchange import CHUNK
 from urllib3.connection import HTTPConnection
 
 from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
+from reportdl.transports import described
+from reportdl_core.events import Event, Sent
+from reportdl_core.exchange import CHUNK
 
 __all__ = ["Pools", "Urllib3Transport", "pools_for"]
 
@@ -102,25 +103,27 @@ class Urllib3Flight:
                 preload_content=False,
                 decode_content=False,
             )
-            return self._read(response)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError, AttributeError) as error:
-            return exchange.lost(sent=self.sent, message=_described(error))
+            self._read(response)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            return exchange.lost(sent=self.sent, message=described(error))
         finally:
             _performing.flight = None
             self._connection = None
+        if self._cancelled.is_set():  # a body that a shutdown ended must not pass for a whole one
+            return exchange.lost(sent=self.sent, message="cancelled")
+        return exchange.finish()
 
-    def _read(self, response: urllib3.BaseHTTPResponse) -> Event:
+    def _read(self, response: urllib3.BaseHTTPResponse) -> None:
         exchange, whole = self._errand.exchange, False
         try:
             if exchange.head(response.status, response.headers.items()):
                 whole = all(exchange.feed(chunk) for chunk in response.stream(CHUNK, decode_content=False))
         finally:
-            if exchange.own_connection or not whole:
+            if not whole:
                 response.close()
             response.release_conn()
-        if self._cancelled.is_set():  # a body that a shutdown ended must not pass for a whole one
-            return exchange.lost(sent=self.sent, message="cancelled")
-        return exchange.finish()
+            if exchange.own_connection and self._connection is not None:
+                self._connection.close()  # urllib3 puts it back into the pool as soon as its body has ended
 
     def cancel(self) -> None:
         """Wake whoever waits for this answer, by shutting the socket down."""
@@ -168,17 +171,6 @@ class _Watching:
             self.connect()
         _performing.flight.sent = Sent.UNKNOWN
         super().send(data)  # type: ignore[misc]
-
-
-def _described(error: Exception) -> str:
-    """What went wrong, in words that hold no address: urllib3's own texts may name paths and hosts."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    words = type(error).__name__.removesuffix("Error")
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in words).strip()
 
 
 def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
@@ -97,11 +98,11 @@ def _payload(table: Table, rows: int | None = None) -> str:
 
 
 def _breakable(text: str, run: int = _LONGEST_WORD) -> str:
-    """The text with places to break in words of more than `run` characters, which would leave their column otherwise."""
+    """The text with places to break in words of more than `run` characters, which would leave their column."""
     return re.sub(rf"\S{{{run}}}(?=\S)", "\\g<0>\N{ZERO WIDTH SPACE}", text)
 
 
-def _drawn(chart: Figure) -> dict[str, object]:
+def _drawn(chart: Figure) -> Mapping[str, object]:
     run = max(4, _LABELS // len(chart.labels) * chart.label_every)
     labels = [_breakable(label, run) for label in chart.labels]
     return asdict(chart) | {"kind": chart.kind.value, "labels": labels, "title": _breakable(chart.title)}

@@ -30,25 +30,24 @@ _MARGIN: Final = 18.0
 _TOP: Final = 44.0  # where a slide's content begins
 _ROW: Final = 9.4
 _ROWS: Final = 14
-_MOST_SLIDES: Final = 20
+_MOST_ROWS: Final = 279  # twenty slides with the line of totals
 _INK: Final = "1B2733"
 _FAINT: Final = "55616D"
 _BLUE: Final = "1F5A94"
 
 
 def generate(table: Table, path: Path) -> None:
-    """Write the report as a presentation: at most 280 lines, and a line that says so where there are more."""
+    """Write the report as a presentation: at most 279 rows, and a line that says so where there are more."""
     slides: Presentation = importlib.import_module("pptx").Presentation()
     _shed(slides)
     slides.slide_width, slides.slide_height = _mm(_WIDTH), _mm(_HEIGHT)
     _describe(slides, table)
     _first(slides, table)
     lines = _lines(table)
-    kept = lines[: _ROWS * _MOST_SLIDES]
-    for start, end in _spread(len(kept)):
-        _grid(slides, table, kept[start:end], first=start + 1, of=len(kept))
-    if len(kept) < len(lines):
-        _foot(slides.slides[len(slides.slides) - 1], f"The first {len(kept)} of {len(lines):,} lines.")
+    for start, end in _spread(len(lines)):
+        _grid(slides, table, lines, start, end)
+    if len(table.rows) > _MOST_ROWS:
+        _foot(slides.slides[len(slides.slides) - 1], f"The first {_MOST_ROWS} of {len(table.rows):,} rows.")
     package = io.BytesIO()
     slides.save(package)
     settle(package, path)
@@ -144,17 +143,19 @@ def _text(slide: Slide, text: str, top: float, size: float, colour: str) -> None
 
 def _foot(slide: Slide, text: str) -> None:
     size = 11 if len(text) <= 300 else 8
-    _text(slide, text, _HEIGHT - (10 + 5 * -(-len(text) // 150)), size, _FAINT)
+    _text(slide, text, _HEIGHT - (7 + 5 * -(-len(text) // 150)), size, _FAINT)
 
 
 def _lines(table: Table) -> list[tuple[str, ...]]:
-    lines = [tuple(column.show(cell) for column, cell in zip(table.columns, row, strict=True)) for row in table.rows]
+    kept = table.rows[:_MOST_ROWS]
+    lines = [tuple(column.show(cell) for column, cell in zip(table.columns, row, strict=True)) for row in kept]
     totals = table.shown_totals()
     return lines if totals is None else [*lines, totals]
 
 
-def _grid(slides: Presentation, table: Table, lines: list[tuple[str, ...]], *, first: int, of: int) -> None:
-    place = "" if of <= _ROWS else f" ({first}\N{EN DASH}{first + len(lines) - 1} of {of})"
+def _grid(slides: Presentation, table: Table, every: list[tuple[str, ...]], start: int, end: int) -> None:
+    lines = every[start:end]
+    place = "" if len(lines) == len(every) else f" ({start + 1}\N{EN DASH}{end} of {len(every)})"
     slide = _slide(slides, f"{table.title}{place}", 22)
     size = (_mm(_WIDTH - 2 * _MARGIN), _mm(_ROW * (1 + len(lines))))
     frame = slide.shapes.add_table(1 + len(lines), len(table.columns), _mm(_MARGIN), _mm(36), *size)
@@ -163,8 +164,8 @@ def _grid(slides: Presentation, table: Table, lines: list[tuple[str, ...]], *, f
     heading = tuple(column.heading for column in table.columns)
     for column, share in zip(grid.columns, shares(table), strict=True):
         column.width = _mm((_WIDTH - 2 * _MARGIN) * share)
-    points = 12.0 if len(table.columns) <= 7 else 9.0 if len(table.columns) <= 11 else 7.0
-    totals = first + len(lines) - 1 == of and table.shown_totals() is not None
+    points = 12.0 if len(table.columns) <= 7 else 8.0
+    totals = end == len(every) and table.shown_totals() is not None
     grid.first_row, grid.last_row, grid.horz_banding = True, totals, True
     for row, line in zip(grid.rows, [heading, *lines], strict=True):
         row.height = _mm(_ROW)
@@ -181,6 +182,8 @@ def _write(cell: GridCell, text: str, align: Align, size: float) -> None:
 
     cell.vertical_anchor = MSO_ANCHOR.MIDDLE
     cell.margin_top = cell.margin_bottom = Pt(2)
+    if size < 10:
+        cell.margin_left = cell.margin_right = Pt(3)
     paragraph = cell.text_frame.paragraphs[0]
     run = paragraph.add_run()
     run.text, run.font.size = text, Pt(size)

@@ -167,8 +167,10 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A report. `issued` is the date that its content stands for; no generator reads a clock, so that the same table
-    gives the same bytes. `language` is a BCP 47 tag for readers aloud; it translates nothing. Raises InvalidTable.
+    """A report.
+
+    `issued` is the date that its content stands for; no generator reads a clock, so that the same table gives the same
+    bytes. `language` is a BCP 47 tag for readers aloud; it translates nothing. Raises InvalidTable.
     """
 
     title: str

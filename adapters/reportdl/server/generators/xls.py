@@ -160,7 +160,7 @@ def _write_rows(sheet: _Sheet, table: Table, styles: _Styles) -> int:
         if isinstance(cell, Decimal):
             name = _letters(at)
             formula = f"=SUBTOTAL(109,{name}{_HEAD + 2}:{name}{free})"
-            _must(sheet.write_formula(free, at, formula, styles.sums[at], float(cell)))
+            _must(sheet.write_formula(free, at, formula, styles.sums[at], _plain(cell)))
         else:
             _must(sheet.write_string(free, at, shown[at], styles.sums[at]))
     return free + 1
@@ -181,6 +181,10 @@ def _write_cell(sheet: _Sheet, row: int, col: int, cell: Cell, style: _Style) ->
                 _must(sheet.write_datetime(row, col, cell, style))
         case _:
             assert_never(cell)
+
+
+def _plain(value: Decimal) -> float:
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def _must(result: int) -> None:

@@ -8,13 +8,14 @@ segment is always bound, never pasted.
 from __future__ import annotations
 
 import csv
+import re
 import sqlite3
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import assert_never
+from typing import Final, assert_never
 
 from reportdl.server.generators.table import Cell, Column, Kind, legible, settled
 from reportdl.server.sources.catalog import CsvRows, Fails, FileDatabase, LoadedDatabase, Report, SqlRows
@@ -22,6 +23,8 @@ from reportdl.server.sources.plugin import GenerationError
 from reportdl_core.errors import ReportdlError
 
 __all__ = ["BadData", "examine", "fetch"]
+
+_PLAIN: Final = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?")  # what SQLite holds without loss
 
 
 class BadData(ReportdlError):
@@ -35,7 +38,9 @@ def examine(report: Report) -> None:
             with _csv(path) as lines:
                 _places(_head(lines), (*report.reads, *([segment_column] if segment_column else [])))
         case SqlRows() as origin:
-            with _answer(origin, f"SELECT * FROM ({origin.query.rstrip().rstrip(';')}) LIMIT 0", "") as cursor:
+            # The query is the catalog's, and the catalog is the operator's own file.
+            bare = f"SELECT * FROM ({origin.query.rstrip().rstrip(';')}) LIMIT 0"  # noqa: S608
+            with _answer(origin, bare, "") as cursor:
                 _places(_names(cursor), report.reads)
         case Fails():
             return
@@ -157,11 +162,19 @@ def _connected(database: FileDatabase | LoadedDatabase) -> sqlite3.Connection:
 def _load(connection: sqlite3.Connection, name: str, path: Path) -> None:
     with _csv(path) as lines:
         head = _head(lines)
-        # NUMERIC turns what looks like a number into one and leaves the rest as text.
-        columns = ", ".join(f"{_quoted(column)} NUMERIC" for column in head)
-        connection.execute(f"CREATE TABLE {_quoted(name)} ({columns})")
-        marks = ", ".join("?" * len(head))
-        connection.executemany(f"INSERT INTO {_quoted(name)} VALUES ({marks})", (line for line in lines if line))
+        # Without a type a column keeps each value as it is given.
+        connection.execute(f"CREATE TABLE {_quoted(name)} ({', '.join(map(_quoted, head))})")
+        insert = f"INSERT INTO {_quoted(name)} VALUES ({', '.join('?' * len(head))})"  # noqa: S608 - names, quoted
+        connection.executemany(insert, ([_stored(field) for field in line] for line in lines if line))
+
+
+def _stored(field: str) -> str | int | float | None:
+    """Nothing for an empty field, a number for one written plainly, else text: 007 and 1e5 may be somebody's keys."""
+    if not field:
+        return None
+    if not _PLAIN.fullmatch(field):
+        return field
+    return float(field) if "." in field else int(field)
 
 
 def _quoted(name: str) -> str:

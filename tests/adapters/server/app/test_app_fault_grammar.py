@@ -122,5 +122,5 @@ def test_all_faults_can_be_taken_back() -> None:
 @pytest.mark.parametrize("wrong", [{"state": "walk"}, {"times": 0}, {"probability": 0.0}, {"probability": 1.5}])
 def test_a_fault_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
     given = {"state": "run", "effect": faults.Html(), **wrong}
-    with pytest.raises(ValueError, match="state|times|probability"):
+    with pytest.raises(ValueError, match=r"state|times|probability"):
         Fault(**given)  # type: ignore[arg-type]

@@ -94,3 +94,13 @@ def test_faults_can_be_taken_back(server: Any, caller: Any) -> None:
     assert caller.state("formats").body.startswith(b"<")
     server.no_faults()
     assert json.loads(caller.state("formats").body)["status"] == "OK"
+
+
+def test_get_token_can_be_late_and_dropped(server: Any, caller: Any) -> None:
+    server.fault("get_token.delay=0.2:1")
+    server.fault("get_token.drop_before=1")
+    began = time.monotonic()
+    with caller.begin("/api/get_token") as connection:
+        assert connection.recv(1) == b""
+    assert time.monotonic() - began >= 0.2
+    assert caller.ask("/api/get_token").json == []

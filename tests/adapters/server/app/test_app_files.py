@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from reportdl.server import Switches
+from reportdl.server import Switches, loopback
+from reportdl.server.serve import listen
 from reportdl_core.switches import ConsumeOn
 
 BIG = 12 * 1024 * 1024
@@ -97,6 +98,36 @@ def test_with_consume_on_start_it_may_not(serving: Any, source: Any, caller: Any
     with caller.begin(caller.path("get", 6000, token=token, format="pdf")) as first:
         first.recv(1000)
     soon(lambda: caller.state("get", 6000, token=token, format="pdf").status == 400)
+
+
+@pytest.mark.rules("D21", "I12")
+def test_sent_means_taken_by_the_operating_system(
+    serving: Any, source: Any, caller: Any, soon: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is larger than what the kernel takes, by less than what asyncio would buffer without a word."""
+
+    def generate(report: object, format: str, directory: Any) -> Any:
+        (directory / "made").write_bytes(b"a" * 40_000)
+        return directory / "made"
+
+    def narrow(host: str, port: int) -> socket.socket:
+        listener = listen(host, port)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        return listener
+
+    monkeypatch.setattr(source, "generate", generate)
+    monkeypatch.setattr(loopback, "listen", narrow)
+    running = serving(sources=[source])
+    caller.port = running.port
+    token = caller.ready()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(("127.0.0.1", running.port))
+        client.sendall(f"GET {caller.path('get', token=token, format='pdf')} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
+        assert caller.state("get", token=token, format="pdf").json == {"status": "IN PROGRESS"}
+    soon(lambda: len(caller.state("get", token=token, format="pdf").body) == 40_000)
+    assert states(running) == ["CONSUMED"]
 
 
 @pytest.mark.rules("D35")

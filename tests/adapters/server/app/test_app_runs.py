@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import tempfile
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from reportdl.server import LoopbackServer, Switches
+from reportdl.server.sources import OnlyUsers
 from reportdl_core.switches import AbortOnDisconnect, RunSaysOk
 
 
@@ -27,11 +29,12 @@ def states(server: Any) -> list[str]:
 
 
 @pytest.mark.rules("R19", "R20", "R21", "R26", "D8")
-def test_run_is_held_while_check_and_get_say_in_progress(server: Any, source: Any, caller: Any) -> None:
+def test_run_is_held_while_check_and_get_say_in_progress(server: Any, source: Any, caller: Any, soon: Any) -> None:
     token = caller.token(7000)
     target = caller.path("run", 7000, token=token, format="pdf")
     with caller.begin(target) as first, caller.begin(target) as second:
         server.wait_for("run", 2)
+        soon(lambda: source.made == 1)
         assert caller.state("check", 7000, token=token).json == {"status": "IN PROGRESS"}
         assert caller.state("get", 7000, token=token, format="pdf").json == {"status": "IN PROGRESS"}
         other = caller.state("run", 7000, token=token, format="csv")
@@ -134,8 +137,7 @@ def test_a_get_dropped_before_its_headers_may_be_repeated(server: Any, caller: A
 
 
 @pytest.mark.rules("R15", "R16", "R17")
-def test_a_token_that_expires_during_generation(serving: Any, source: Any, caller: Any, soon: Any) -> None:
-    """The clock is the test's own; the alarm that answers the held `run` is the server's."""
+def test_a_token_that_expires_during_generation(serving: Any, source: Any, caller: Any) -> None:
     running = serving(sources=[source], switches=Switches(ttl=0.4, max_age=10.0))
     caller.port = running.port
     token = caller.token(7000)
@@ -210,3 +212,48 @@ def test_calls_with_one_cookie_can_be_made_to_wait_for_each_other(server: Any, s
         check.settimeout(10)
         assert caller.answer(run).json == {"status": "OK"}
         assert caller.answer(check).json == {"status": "READY"}
+
+
+@pytest.mark.rules("D27", "R5", "R6")
+def test_access_is_asked_for_on_every_call(source: Any, caller: Any) -> None:
+    token = caller.ready()
+    known = list(source.infos)
+    source.infos[0] = dataclasses.replace(known[0], access=OnlyUsers(users=frozenset({"admin"})))
+    assert caller.state("get", token=token, format="pdf").json["message"] == "Element not allowed"
+    source.infos[:] = known[1:]
+    assert caller.state("get", token=token, format="pdf").json["message"] == "Element not found"
+    source.infos[:] = known
+    assert caller.state("get", token=token, format="pdf").body == b"%PDF pdf"
+
+
+@pytest.mark.rules("R30")
+def test_an_element_that_vanishes_before_its_turn_leaves_no_file(
+    serving: Any, source: Any, caller: Any, soon: Any
+) -> None:
+    running = serving(sources=[source], generation_seconds=0.3)
+    caller.port = running.port
+    token = caller.token()
+    with caller.begin(caller.path("run", token=token, format="pdf")) as run:
+        soon(lambda: states(running) == ["RUNNING"])
+        known = list(source.infos)
+        source.infos[:] = known[1:]
+        answer = caller.answer(run)
+    source.infos[:] = known
+    assert (answer.status, answer.json["message"]) == (400, "Download failed")
+    assert caller.state("check", token=token).json["message"] == "Download failed"
+    assert source.made == 0
+
+
+@pytest.mark.rules("R16", "D28")
+def test_a_thread_that_outlives_its_session_leaves_nothing_behind(
+    source: Any, caller: Any, soon: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with LoopbackServer(sources=[source], switches=Switches(run_timeout=0.3)) as running:
+        caller.port = running.port
+        token = caller.token(7000)
+        assert caller.state("run", 7000, token=token, format="pdf").status == 400
+        assert list(tmp_path.glob("reportdl-*/*"))
+        source.gate.set()
+        soon(lambda: not list(tmp_path.glob("reportdl-*/*")))
+        assert states(running) == ["ERROR"]

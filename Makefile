@@ -1,0 +1,83 @@
+# Needs git, make and Python 3.11 or later; everything else is made in $(VENV), once.
+PYTHON ?= python3
+VENV ?= .venv
+
+PY := $(VENV)/bin/python
+LOG := $(VENV)/setup.log
+# Two stages, so that the demo does not wait for the tools of the tests.
+RUNS := $(VENV)/.runs
+READY := $(VENV)/.ready
+PIP := $(PY) -m pip install -q -c constraints.txt
+PYTEST := $(PY) -m pytest -q
+HOUSE := tests/test_house.py tests/test_contracts.py tests/test_core_is_pure.py tests/test_rules_cited.py
+BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
+
+export PYTHONSAFEPATH := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check deep bench docs clean
+.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters $(BENCHES)
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: $(RUNS) ## download real reports from a reference server on loopback
+	@$(PY) docs/examples/demo.py
+
+test: $(READY) ## run the tests (under five minutes)
+	@$(PYTEST)
+
+check: check-style check-types check-house check-docs check-core ## style, types, import contracts, docs, and the core's branches all covered
+
+check-style: $(READY)
+	@$(PY) -m ruff check -q .
+	@$(PY) -m ruff format -q --check .
+
+check-types: $(READY)
+	@$(PY) -m mypy
+	@$(PY) -m pyright
+
+check-house: $(READY)
+	@$(PYTEST) $(HOUSE)
+
+check-docs: $(READY)
+	@$(PYTEST) -m docs
+
+# The core by its own tests: what only an adapter's test reaches does not count.
+check-core: $(READY)
+	@$(PYTEST) tests/core --cov --cov-report=term
+
+deep: deep-core deep-adapters ## the long tests; one part: make deep-core, make deep-adapters
+
+deep-core: $(READY)
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 tests/core
+
+deep-adapters: $(READY)
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 tests/adapters
+
+bench: $(BENCHES) ## measure; one part: make bench-core
+
+$(BENCHES): bench-%: $(READY)
+	@$(PY) tests/bench/bench_$*.py
+
+docs: $(READY) ## write the generated pages of docs/ anew, and check all pages
+	@REPORTDL_WRITE_DOCS=1 $(PYTEST) -m docs
+
+clean: ## remove what runs left behind, but for the virtual environment
+	@rm -rf build dist out htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find core adapters tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNS): pyproject.toml constraints.txt
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -c 'import sys; sys.exit("reportdl needs Python 3.11 or later: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@$(PIP) pip hatchling >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
+	@$(PIP) --no-build-isolation -e '.[all]' >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
+	@touch $@
+
+$(READY): $(RUNS)
+	@echo "adding the tools of the tests (once)"
+	@$(PIP) --group dev >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
+	@touch $@

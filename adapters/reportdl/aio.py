@@ -1,0 +1,142 @@
+"""Decides what a caller types in async code: `AsyncClient`, with the words of `Client`, under asyncio or trio.
+
+Must never hold policy, nor say again what `calls` says for both. aiohttp is used under asyncio, httpx2 under trio.
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self, final
+
+from reportdl.calls import DEFAULT_POLICY, Calls
+from reportdl.credentials import Credentials
+from reportdl.files import Clash
+from reportdl.network import Network
+from reportdl.origin import Origin
+from reportdl.progress import OnProgress
+from reportdl_core.outcome import Receipt
+from reportdl_core.policy import Policy
+
+try:
+    import anyio
+
+    from reportdl.drivers.asynchronous import drive
+except ModuleNotFoundError as missing:
+    raise ImportError("reportdl.aio needs anyio: pip install 'reportdl[aiohttp]' or 'reportdl[httpx2]'") from missing
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+    from reportdl.transports.asynchronous import AsyncTransport
+    from reportdl.transports.httpx2 import Httpx2Client
+
+__all__ = ["AsyncClient"]
+
+
+@final
+class AsyncClient:
+    """Brings reports home from one server, many at once. Close it, or use it in an `async with`; it serves one loop.
+
+    `url`, `policy`, `network` and `allow_insecure` as for `Client`. `session` is an `aiohttp.ClientSession` and
+    `client` an `httpx2.AsyncClient` of your own to use instead; neither is closed here. `transport` replaces both.
+    Without any of them: aiohttp under asyncio, httpx2 under trio; ImportError names the extra that is missing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: Credentials,
+        policy: Policy = DEFAULT_POLICY,
+        network: Network | None = None,
+        session: ClientSession | None = None,
+        client: Httpx2Client | None = None,
+        transport: AsyncTransport | None = None,
+        allow_insecure: bool = False,
+    ) -> None:
+        if sum(given is not None for given in (session, client, transport)) > 1:
+            raise TypeError("hand in one of session, client and transport")
+        self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
+        self.policy: Policy = policy
+        self._calls = Calls(origin=self.origin, credentials=credentials, policy=policy)
+        self._network, self._session, self._client = network, session, client
+        self._owned = transport is None
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"reportdl.aio.AsyncClient({str(self.origin)!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections that are ours. What was handed in stays open."""
+        if self._owned and self._transport is not None:
+            transport, self._transport = self._transport, None
+            with anyio.CancelScope(shield=True):
+                await transport.aclose()
+
+    async def formats(self, element: int | str, *, segment: int | str = 0) -> tuple[str, ...]:
+        """The format keys that the report offers, as the server spells and orders them (R8).
+
+        Raises InvalidJob, or a DownloadError such as ReportNotFound, AccessDenied or NotDownloadable.
+        """
+        call = self._calls.formats(element, segment, now=anyio.current_time())
+        await drive(call.driven, errands=call.errands, transport=self._chosen())
+        return call.result()
+
+    async def download(
+        self,
+        element: int | str,
+        *,
+        format: str,
+        segment: int | str = 0,
+        to: str | os.PathLike[str] | BinaryIO = ".",
+        clash: Clash | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Receipt:
+        """Bring one report home, whole or not at all, and return its receipt. See `Client.download`.
+
+        Cancelled, it ends its requests and removes what is not the whole file, then raises on (D38).
+        """
+        call = self._calls.download(
+            element, segment, format, to=to, clash=clash, on_progress=on_progress, clock=anyio.current_time
+        )
+        if call.standing is not None:
+            return call.standing
+        with call:
+            await drive(call.driven, errands=call.errands, transport=self._chosen(), observer=call.observer)
+        return call.result()
+
+    def _chosen(self) -> AsyncTransport:
+        if self._transport is None:
+            self._transport = self._made()
+        return self._transport
+
+    def _made(self) -> AsyncTransport:
+        if self._client is None and (self._session is not None or _under_asyncio()):
+            try:
+                from reportdl.transports.aiohttp import AiohttpTransport
+            except ModuleNotFoundError as missing:
+                raise ImportError("under asyncio, aiohttp is needed: pip install 'reportdl[aiohttp]'") from missing
+            return AiohttpTransport(self.origin, network=self._network, session=self._session)
+        try:
+            from reportdl.transports.httpx2 import Httpx2Transport
+        except ModuleNotFoundError as missing:
+            raise ImportError("under trio, httpx2 is needed: pip install 'reportdl[httpx2]'") from missing
+        return Httpx2Transport(self.origin, network=self._network, client=self._client)
+
+
+def _under_asyncio() -> bool:
+    import asyncio
+
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False

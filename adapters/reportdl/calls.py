@@ -1,0 +1,121 @@
+"""Decides what a client's call becomes: the pieces that a driver needs, and what its outcome is for the caller.
+
+`Client` and `AsyncClient` say the same words over it and differ in the driver alone. Must never wait or send.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import BinaryIO, Final, Self, final
+
+from reportdl.credentials import Credentials
+from reportdl.errands import Errands
+from reportdl.errors import raise_for
+from reportdl.files import Clash, Destination, destination
+from reportdl.logs import bound
+from reportdl.origin import Origin
+from reportdl.progress import OnProgress, Reporter
+from reportdl_core.download import Download
+from reportdl_core.inquiry import Inquiry
+from reportdl_core.job import Job, identifier
+from reportdl_core.outcome import Receipt
+from reportdl_core.policy import Policy
+
+__all__ = ["DEFAULT_POLICY", "Calls", "DownloadCall", "FormatsCall"]
+
+DEFAULT_POLICY: Final = Policy(first_contact=30.0)
+"""The core's defaults, but a server that has never answered is given up after 30 s: that is a wrong URL."""
+
+
+def _seed() -> int:
+    """A seed for one job's jitter, so that jobs started together do not poll together (D19)."""
+    return int.from_bytes(os.urandom(4))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """What every call of one client has in common."""
+
+    origin: Origin
+    credentials: Credentials
+    policy: Policy
+
+    def formats(self, element: int | str, segment: int | str, *, now: float) -> FormatsCall:
+        """To be driven without an observer. Raises InvalidJob."""
+        # The format is for the error's words alone: `formats` takes none.
+        job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format="any")
+        inquiry = Inquiry(element=job.element, segment=job.segment, policy=self.policy, seed=_seed(), now=now)
+        return FormatsCall(inquiry, Errands(self.origin, self.credentials, self.policy), job)
+
+    def download(
+        self,
+        element: int | str,
+        segment: int | str,
+        format: str,
+        *,
+        to: str | os.PathLike[str] | BinaryIO,
+        clash: Clash | None,
+        on_progress: OnProgress | None,
+        clock: Callable[[], float],
+    ) -> DownloadCall:
+        """To be driven inside a `with`, unless it is `standing`. Raises InvalidJob and TargetUnusable."""
+        job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
+        place = destination(to, job=job, clash=clash)
+        download = Download(job, policy=self.policy, seed=_seed(), now=clock())
+        log = bound(element=job.element, segment=job.segment, format=job.format)
+        reporter = Reporter(download, clock=clock, log=log, on_progress=on_progress)
+        errands = Errands(self.origin, self.credentials, self.policy, sink=place, progress=reporter.received)
+        return DownloadCall(download, errands, reporter, place)
+
+
+@final
+class FormatsCall:
+    """One question for the formats of a report."""
+
+    __slots__ = ("_job", "driven", "errands")
+
+    def __init__(self, inquiry: Inquiry, errands: Errands, job: Job) -> None:
+        self.driven, self.errands, self._job = inquiry, errands, job
+
+    def result(self) -> tuple[str, ...]:
+        """The formats; raises the DownloadError that says why there are none. Only once it was driven to its end."""
+        outcome = self.driven.outcome
+        assert outcome is not None
+        if not isinstance(outcome, tuple):
+            raise_for(outcome, self._job)
+        return outcome
+
+
+@final
+class DownloadCall:
+    """One job and its place. Leaving the `with` removes what is not the whole file under its name (D38)."""
+
+    __slots__ = ("_place", "driven", "errands", "observer")
+
+    def __init__(self, download: Download, errands: Errands, observer: Reporter, place: Destination) -> None:
+        self.driven, self.errands, self.observer, self._place = download, errands, observer, place
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._place.close()
+
+    @property
+    def standing(self) -> Receipt | None:
+        """The file that is there already and is to stay (Clash.SKIP): nothing needs to be generated."""
+        return self._place.standing
+
+    def result(self) -> Receipt:
+        """The receipt; raises the DownloadError that says why there is no file. Only once it was driven to its end."""
+        outcome = self.driven.outcome
+        assert outcome is not None
+        if outcome.receipt is None:
+            raise_for(outcome, self.driven.job)
+        return outcome.receipt

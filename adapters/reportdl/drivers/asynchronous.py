@@ -1,0 +1,85 @@
+"""Drives one job with tasks, under asyncio or trio: every request in a task with a cancel scope of its own.
+
+`run`'s answer, the other request's and the alarm wake the same stream, so nothing is polled and nothing delays
+anything. Must never decide what to do next: it executes what is outstanding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import anyio
+import anyio.lowlevel
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from reportdl.drivers import Driven, Observer
+from reportdl.drivers.conductor import Conductor
+from reportdl.errands import Errand, Errands
+from reportdl.transports.asynchronous import AsyncTransport
+from reportdl_core.events import Event, Sent
+
+__all__ = ["drive"]
+
+Post = MemoryObjectSendStream[Event | Exception]
+Inbox = MemoryObjectReceiveStream[Event | Exception]
+
+
+async def drive(
+    driven: Driven,
+    *,
+    errands: Errands,
+    transport: AsyncTransport,
+    clock: Callable[[], float] = anyio.current_time,
+    observer: Observer | None = None,
+) -> None:
+    """Execute commands until there is an outcome. Cancelled at any await, it ends all that runs first (D38)."""
+    post, inbox = anyio.create_memory_object_stream[Event | Exception](math.inf)
+    failure: Exception | None = None
+    with post, inbox:
+        async with anyio.create_task_group() as tasks:
+
+            def start(errand: Errand) -> anyio.CancelScope:
+                scope = anyio.CancelScope()
+                tasks.start_soon(_perform, errand, transport, scope, post, name="reportdl")
+                return scope
+
+            try:
+                conductor = Conductor(
+                    driven,
+                    errands=errands,
+                    clock=clock,
+                    observer=observer,
+                    start=start,
+                    stop=lambda scope: scope.cancel(),
+                    put=post.send_nowait,
+                )
+                while (patience := conductor.advance()) is not None:
+                    conductor.take(await _next(inbox, patience))
+            except Exception as error:  # noqa: BLE001 - carried round the task group, which would wrap it into a group
+                failure = error
+            tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _next(inbox: Inbox, patience: float) -> Event | Exception | None:
+    with anyio.move_on_after(patience):
+        return await inbox.receive()
+    return None
+
+
+async def _perform(errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope, post: Post) -> None:
+    answer: Event | Exception | None = None
+    try:
+        with scope:
+            await anyio.lowlevel.checkpoint_if_cancelled()  # a pooled connection would let it leave without a wait
+            answer = await transport.perform(errand)
+    except Exception as error:  # noqa: BLE001 - a bug in a transport or a sink must not leave the driver waiting for ever
+        answer = error
+    finally:
+        if answer is None or isinstance(answer, Exception):
+            # Cancelled or failed: nothing of a file may stay (I10). A transport never gets to say it itself.
+            errand.exchange.lost(sent=Sent.UNKNOWN, message="cancelled")
+    if answer is not None:
+        post.send_nowait(answer)

@@ -1,0 +1,85 @@
+"""Decides what every driver must do between two waits: stop what is not wanted any more, start what is, feed what came.
+
+Sync and async drivers hand in how a request is started and stopped, and differ in how they wait alone. No I/O and no
+policy: it executes what is outstanding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar, final
+
+from reportdl.drivers import Driven, Observer
+from reportdl.errands import Errand, Errands
+from reportdl_core.commands import Finish, Wait
+from reportdl_core.events import Event
+
+__all__ = ["Conductor"]
+
+W = TypeVar("W")
+"""What a driver knows a running request by: a thread and its flight, a task's cancel scope."""
+
+
+@final
+class Conductor(Generic[W]):
+    """Keeps what runs equal to what is outstanding.
+
+    `start` begins a request and returns its handle, `stop` cancels one and must not wait, `put` hands an event that
+    needed no request to the driver's own inbox. Loop: `advance`, wait that long, `take`.
+    """
+
+    __slots__ = ("_clock", "_driven", "_errands", "_late", "_now", "_observer", "_put", "_running", "_start", "_stop")
+
+    def __init__(
+        self,
+        driven: Driven,
+        *,
+        errands: Errands,
+        clock: Callable[[], float],
+        observer: Observer | None,
+        start: Callable[[Errand], W],
+        stop: Callable[[W], None],
+        put: Callable[[Event], None],
+    ) -> None:
+        self._driven, self._errands, self._clock, self._observer = driven, errands, clock, observer
+        self._start, self._stop, self._put = start, stop, put
+        self._running: dict[int, W | None] = {}
+        self._late: tuple[float, Event] | None = None
+        self._now = clock()
+        if observer is not None:
+            observer.moved(None, driven.outstanding, now=self._now)
+
+    def advance(self) -> float | None:
+        """Stop and start what the last event asks for; seconds to wait for the next one, None once it is over."""
+        if self._driven.outcome is not None:
+            return None
+        outstanding = {command.number: command for command in self._driven.outstanding}
+        for number in self._running.keys() - outstanding.keys():
+            if (work := self._running.pop(number)) is not None:
+                self._stop(work)
+        for number in sorted(outstanding.keys() - self._running.keys()):
+            command = outstanding[number]
+            self._running[number] = None
+            if isinstance(command, Wait | Finish):
+                continue  # the alarm answers a Wait
+            errand = self._errands.begin(command)
+            if isinstance(errand, Errand):
+                self._running[number] = self._start(errand)
+            else:
+                self._put(errand)
+        self._late = self._driven.alarm
+        return max(0.0, self._late[0] - self._clock())
+
+    def take(self, event: Event | BaseException | None) -> None:
+        """Feed what came, or the alarm's own event for None. An exception is a bug somewhere: it is raised as it is."""
+        if isinstance(event, BaseException):
+            raise event
+        # A timer may fire a moment early, and its clock may lag behind the alarm: time must not run backwards.
+        self._now = max(self._now, self._clock())
+        if event is None:
+            assert self._late is not None
+            when, event = self._late
+            self._now = max(self._now, when)
+        new = self._driven.receive(event, now=self._now)
+        if self._observer is not None:
+            self._observer.moved(event, new, now=self._now)

@@ -1,0 +1,104 @@
+"""Carries out errands with httpx2, under asyncio or trio: one request on the wire for each.
+
+httpx2 is given the path without its query, and the real target as the extension that goes on the wire as it is: so no
+token reaches its INFO log or its exceptions, and none is normalised. Its trace says when the request's first byte is
+about to leave. Each of its timeouts is set: the default of 5 s would end every `run`. No policy here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, Protocol, final
+
+import httpx2
+
+from reportdl.errands import Errand
+from reportdl.network import Network
+from reportdl.origin import Origin
+from reportdl.transports import described
+from reportdl.transports.asynchronous import fed, finished
+from reportdl_core.events import Event, Sent
+
+__all__ = ["Httpx2Client", "Httpx2Transport"]
+
+_UNLIMITED: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=8)
+_ALONE: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+
+
+class Httpx2Client(Protocol):
+    """What is needed of an `httpx2.AsyncClient` that a user hands in. It is never closed by us."""
+
+    async def send(
+        self, request: httpx2.Request, *, stream: bool = ..., auth: None = ..., follow_redirects: bool = ...
+    ) -> httpx2.Response:
+        """Send one request."""
+
+
+@final
+class Httpx2Transport:
+    """Errands over httpx2: a user's `client`, which stays theirs, or two of our own that reach `origin`.
+
+    A client of the user's should not speak HTTP/2, where `run` and `check` would share a connection (D30).
+    """
+
+    def __init__(self, origin: Origin, *, network: Network | None = None, client: Httpx2Client | None = None) -> None:
+        self._base = str(replace(origin, path=""))
+        self._own: tuple[httpx2.AsyncClient, ...] = ()
+        if client is not None:
+            self._client = self._alone = client
+            return
+        network = network or Network()
+        self._own = (_client(network, origin, _UNLIMITED), _client(network, origin, _ALONE))
+        self._client, self._alone = self._own
+
+    async def perform(self, errand: Errand) -> Event:
+        """Send it once, read the answer, return the event."""
+        exchange, journey = errand.exchange, _Journey()
+        client = self._alone if exchange.own_connection else self._client
+        try:
+            # Made here and not by the client, whose headers, cookies and parameters are for the user's own requests.
+            request = httpx2.Request(
+                errand.method,
+                self._base + errand.place,
+                headers=errand.headers,
+                content=errand.body or None,
+                extensions={
+                    "target": errand.target.encode("ascii"),
+                    "timeout": httpx2.Timeout(exchange.read_timeout, connect=exchange.connect_timeout).as_dict(),
+                    "trace": journey.trace,
+                },
+            )
+            response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+            try:
+                headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
+                if exchange.head(response.status_code, headers):
+                    await fed(exchange, response.aiter_raw())
+            finally:
+                await response.aclose()
+        except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
+            return exchange.lost(sent=journey.sent, message=described(error))
+        return await finished(exchange)
+
+    async def aclose(self) -> None:
+        """Close the clients, if they are ours."""
+        for client in self._own:
+            await client.aclose()
+
+
+class _Journey:
+    """Whether a byte of a request may have left."""
+
+    sent = Sent.NOT_SENT
+
+    async def trace(self, name: str, info: dict[str, Any]) -> None:
+        """httpx2 is about to do this, or has done it."""
+        # A tunnel's own CONNECT goes to the proxy, with nothing of ours in it.
+        if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.sent = Sent.UNKNOWN
+
+
+def _client(network: Network, origin: Origin, limits: httpx2.Limits) -> httpx2.AsyncClient:
+    transport = httpx2.AsyncHTTPTransport(
+        verify=network.tls(), proxy=network.proxy_for(origin), trust_env=False, limits=limits
+    )
+    return httpx2.AsyncClient(transport=transport, trust_env=False)
