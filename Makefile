@@ -73,7 +73,7 @@ $(RUNS): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once)"
 	@$(PYTHON) -c 'import sys; sys.exit("reportdl needs Python 3.11 or later: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	@$(PIP) pip hatchling >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
+	@$(PIP) pip hatchling editables >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 	@$(PIP) --no-build-isolation -e '.[all]' >$(LOG) 2>&1 || { cat $(LOG); exit 1; }
 	@touch $@
 

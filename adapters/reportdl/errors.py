@@ -142,6 +142,17 @@ _CLASSES: Final[dict[Reason, type[DownloadError]]] = {
 }
 
 
+# The endpoint's own words for what was asked, which people know from the document.
+_STATES: Final = {
+    "ListFormats": "formats",
+    "Init": "init",
+    "Run": "run",
+    "Check": "check",
+    "Get": "get",
+    "RenewCredentials": "get_token",
+}
+
+
 def raise_for(outcome: Outcome, job: Job) -> Never:
     """Raise the exception that belongs to a failed outcome."""
     raise _CLASSES[outcome.reason](outcome, job)
@@ -211,7 +222,7 @@ def _last_words(outcome: Outcome) -> str:
         return ""
     last = outcome.evidence[-1]
     words = last.message or last.answer
-    return f" ({last.asked.lower()}: {words})" if words else ""
+    return f" ({_STATES.get(last.asked, last.asked)}: {words})" if words else ""
 
 
 def _advice(outcome: Outcome) -> str:

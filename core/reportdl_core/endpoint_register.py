@@ -1,4 +1,4 @@
-"""Decides which sessions the server's end knows: found by token, counted against the caps, filed by their deadlines.
+"""Decides which sessions the server's end knows: found by token, counted against the caps, filed by deadline.
 
 Of a token it keeps the SHA-256 alone (D39). Must never move a state: it says whose time has come, not what follows.
 """
@@ -59,8 +59,8 @@ class Register:
 
     def full(self, user: str) -> bool:
         """Whether the caps on live sessions, of one user and in all, leave no room (D36)."""
-        live, switches = self._live, self._switches
-        return live[user] >= switches.live_per_user or live.total() >= switches.live_in_all
+        live = len(self._sessions) - len(self._over)
+        return live >= self._switches.live_in_all or self._live[user] >= self._switches.live_per_user
 
     def open(self, token: Secret, *, user: str, element: int, segment: int, now: float) -> Served:
         """A new session in INIT, bound to its user, element and segment (R12, R15)."""
@@ -135,5 +135,4 @@ class Register:
         # Void entries would otherwise stay until their time: under load, more of them than of sessions.
         self._files.clear()
         for session in self._sessions.values():
-            session.filed = math.inf
             self._file(session, session.due(self._switches))

@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 import pytest
+
 from reportdl_core.endpoint import Endpoint, SessionView
 from reportdl_core.endpoint_messages import (
     AbandonGeneration,
@@ -721,15 +722,16 @@ def test_the_oldest_final_session_is_forgotten_first() -> None:
 def test_what_is_kept_does_not_grow_with_the_sessions_served() -> None:
     desk = Desk(remembered=3).ready()  # its deadline is the first, so that those of the others stay behind it
     for number in range(2, 2002):
-        desk.call(4 * number, "init", fresh=f"t{number}")
-        desk.call(4 * number + 1, "run", f"t{number}", "pdf")
+        user = f"user {number}"
+        desk.call(4 * number, "init", fresh=f"t{number}", user=user)
+        desk.call(4 * number + 1, "run", f"t{number}", "pdf", user=user)
         desk.on(GenerationFailed(session=number))
         desk.now += 0.01
     register = desk.endpoint._register
     assert len(register._files) < 200
     assert [session.number for session in desk.endpoint.sessions] == [1, 1999, 2000, 2001]
     assert not desk.endpoint._held
-    assert register._live == {"ann": 1}
+    assert dict(register._live) == {"ann": 1}
     assert desk.endpoint.alarm == 1300
     assert desk.after(300) == (Discard(session=1),)
     assert desk.endpoint.alarm == pytest.approx(1000 + 19.98 + 3600)
@@ -860,3 +862,17 @@ def test_a_second_caller_is_refused_while_the_first_is_served() -> None:
 def test_switches_that_make_no_sense(switches: dict[str, float]) -> None:
     with pytest.raises(LocalProtocolError):
         Switches(**switches)  # type: ignore[arg-type]
+
+
+@pytest.mark.rules("R15", "R19", "D1", "D28")
+def test_switches_as_we_ship_them() -> None:
+    switches = Switches()
+    assert (switches.ttl, switches.run_timeout) == (300.0, 1800.0)
+    assert switches.ttl_policy is TtlPolicy.ABSOLUTE
+    assert switches.consume_on is ConsumeOn.END
+
+
+@pytest.mark.rules("D36")
+def test_the_smallest_switches_that_make_sense() -> None:
+    smallest = Switches(ttl=0.5, max_age=0.5, run_timeout=0.5, live_per_user=1, live_in_all=1, remembered=1)
+    assert smallest.ttl == smallest.max_age

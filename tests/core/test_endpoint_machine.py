@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+
 from reportdl_core.endpoint import Endpoint
 from reportdl_core.endpoint_messages import (
     AbandonGeneration,

@@ -10,6 +10,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from reportdl_core.formats import FORMATS, TAIL, known, listed
 
 

@@ -6,6 +6,7 @@ import gc
 import logging
 
 import pytest
+
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.lifecycle import FINAL, MOVES, Cell, Move, State
 

@@ -10,6 +10,7 @@ import pickle
 import traceback
 
 import pytest
+
 from reportdl_core.secret import Secret
 
 TEXT = "hush-hush-4711"

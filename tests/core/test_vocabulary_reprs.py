@@ -6,6 +6,7 @@ import dataclasses
 from enum import Enum
 
 import pytest
+
 from reportdl_core import commands, endpoint_messages, errors, events, lifecycle
 from reportdl_core.errors import Reason, Refusal
 from reportdl_core.events import Kept, Sent, Status

@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from reportdl_core.disposition import parse_disposition
 from reportdl_core.endpoint_messages import Formats, Kind, Refuse, Report, StatusIs, Token
 from reportdl_core.errors import Refusal

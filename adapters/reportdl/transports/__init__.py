@@ -44,6 +44,7 @@ def described(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.errno is not None:
             words = cause.strerror if isinstance(cause, ssl.SSLError | socket.gaierror) else os.strerror(cause.errno)
             return words or type(cause).__name__
-        cause = cause.__cause__ or cause.__context__
+        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None  # one for each address tried
+        cause = inner or cause.__cause__ or cause.__context__
     name = type(error).__name__.removesuffix("Error")
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

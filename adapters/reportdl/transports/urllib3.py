@@ -1,8 +1,8 @@
 """Carries out errands with urllib3: one request on the wire for each, woken by shutting its socket down.
 
 `retries=False` and `redirect=False`, always: urllib3's default would send one `run` four times. urllib3 is given the
-path without its query, which a connection class of ours completes at the last moment: so no token reaches urllib3's
-log, its exceptions or its normalisation, and the bytes sent are proven sent or not. No policy here.
+path without its query, which `urllib3_watch` completes at the last moment: so no token reaches urllib3's log, its
+exceptions or its normalisation, and the bytes sent are proven sent or not. No policy here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
+from reportdl.transports.urllib3_watch import performing, watching
 from reportdl_core.events import Event, Sent
 from reportdl_core.exchange import CHUNK
 
@@ -46,8 +47,6 @@ class Pools(Protocol):
 _SHARED: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
 _ALONE: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
 
-_performing: Final = threading.local()
-_watched: Final[dict[type[Any], type[Any]]] = {}
 
 
 @final
@@ -64,7 +63,7 @@ class Urllib3Transport:
         pool = self._pools.connection_from_host(
             origin.host, origin.port, origin.scheme, pool_kwargs=dict(_ALONE if alone else _SHARED)
         )
-        pool.ConnectionCls = _watching(pool.ConnectionCls)
+        pool.ConnectionCls = watching(pool.ConnectionCls)
         # Plain HTTP through a proxy names the whole URL; urllib3 leaves that to its manager, which we go round.
         whole = self._pools.proxy is not None and origin.scheme == "http"
         return Urllib3Flight(errand, pool, f"{origin.scheme}://{origin.host}:{origin.port}" if whole else "")
@@ -84,12 +83,13 @@ class Urllib3Flight:
         self.sent = Sent.NOT_SENT
         self._errand, self._pool, self._prefix = errand, pool, prefix
         self._connection: HTTPConnection | None = None
+        self._sock: socket.socket | None = None
         self._cancelled = threading.Event()
 
     def perform(self) -> Event:
         """Send it once, read the answer, return the event."""
         exchange = self._errand.exchange
-        _performing.flight = self
+        performing.flight = self
         try:
             response = self._pool.urlopen(
                 self._errand.method,
@@ -107,8 +107,7 @@ class Urllib3Flight:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return exchange.lost(sent=self.sent, message=described(error))
         finally:
-            _performing.flight = None
-            self._connection = None
+            self._connection = self._sock = None
         if self._cancelled.is_set():  # a body that a shutdown ended must not pass for a whole one
             return exchange.lost(sent=self.sent, message="cancelled")
         return exchange.finish()
@@ -128,8 +127,7 @@ class Urllib3Flight:
     def cancel(self) -> None:
         """Wake whoever waits for this answer, by shutting the socket down."""
         self._cancelled.set()
-        connection = self._connection
-        sock = None if connection is None else connection.sock
+        sock = self._sock
         if sock is not None:
             with contextlib.suppress(OSError, ValueError):
                 # Not SSLSocket's own: it drops its TLS object under the thread that reads.
@@ -137,40 +135,10 @@ class Urllib3Flight:
 
     def watch(self, connection: HTTPConnection) -> None:
         """The connection is about to carry this request; refuse it if the flight was cancelled meanwhile."""
-        self._connection = connection
+        # The socket too: where the connection's end is the framing, the connection lets go of it before the body.
+        self._connection, self._sock = connection, connection.sock
         if self._cancelled.is_set():
             raise urllib3.exceptions.NewConnectionError(connection, "cancelled")
-
-
-def _watching(base: type[Any]) -> type[Any]:
-    """`base` as a class whose connections tell their flight what they do; one such class for each base."""
-    if getattr(base, "watches", False):
-        return base
-    if base not in _watched:
-        _watched[base] = type(f"Watched{base.__name__}", (_Watching, base), {})
-    return _watched[base]
-
-
-class _Watching:
-    """Mixed into urllib3's connection classes."""
-
-    watches = True
-    sock: socket.socket | None
-
-    def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
-        _performing.flight.watch(self)
-
-    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        flight = _performing.flight
-        flight.watch(self)
-        super().request(method, flight.target, *args, **kwargs)  # type: ignore[misc]
-
-    def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _performing.flight.sent = Sent.UNKNOWN
-        super().send(data)  # type: ignore[misc]
 
 
 def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:

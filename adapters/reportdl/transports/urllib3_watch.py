@@ -1,0 +1,66 @@
+"""Decides what a flight learns of the connection that carries it, and what goes into the request line at last.
+
+urllib3 knows a request by its path alone; the real target, token and all, is put in here as the line is written.
+Mixed into the connection classes of pools that are ours alone. Must never touch a connection of anybody else's.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any, Final, Protocol
+
+from reportdl_core.events import Sent
+from urllib3.connection import HTTPConnection
+
+__all__ = ["Watcher", "performing", "watching"]
+
+
+class Watcher(Protocol):
+    """A flight: it is told before its first byte leaves, and may refuse by raising."""
+
+    target: str
+    sent: Sent
+
+    def watch(self, connection: HTTPConnection) -> None:
+        """This connection is about to carry the request."""
+
+
+class _Performing(threading.local):
+    flight: Watcher
+
+
+performing: Final = _Performing()
+"""The flight of this thread: urllib3 connects, sends and reads in the thread that asked."""
+
+_watched: Final[dict[type[Any], type[Any]]] = {}
+
+
+def watching(base: type[Any]) -> type[Any]:
+    """`base` as a class whose connections tell their flight what they do; one such class for each base."""
+    if issubclass(base, _Watching):
+        return base
+    if base not in _watched:
+        _watched[base] = type(f"Watched{base.__name__}", (_Watching, base), {})
+    return _watched[base]
+
+
+class _Watching:
+    """Mixed into urllib3's connection classes."""
+
+    sock: socket.socket | None
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        performing.flight.watch(self)  # type: ignore[arg-type]
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        flight = performing.flight
+        flight.watch(self)  # type: ignore[arg-type]
+        super().request(method, flight.target, *args, **kwargs)  # type: ignore[misc]
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        performing.flight.sent = Sent.UNKNOWN
+        super().send(data)  # type: ignore[misc]
