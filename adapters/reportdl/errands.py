@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, final
 
+from reportdl.credentials import Credentials
+from reportdl.origin import Origin
 from reportdl_core.commands import Get, RenewCredentials, Request
 from reportdl_core.errors import Refusal
 from reportdl_core.events import CredentialsRenewed, Event, Refused, Sent
@@ -19,9 +21,6 @@ from reportdl_core.renewal import RenewalExchange
 from reportdl_core.secret import Secret
 from reportdl_core.sink import Sink
 from reportdl_core.wire import Outgoing
-
-from reportdl.credentials import Credentials
-from reportdl.origin import Origin
 
 __all__ = ["Errand", "Errands", "Exchanging"]
 

@@ -19,17 +19,21 @@ class Driven(Protocol):
     @property
     def outcome(self) -> object:
         """None while it goes on."""
+        ...
 
     @property
     def outstanding(self) -> tuple[Command, ...]:
         """What must be running now."""
+        ...
 
     @property
     def alarm(self) -> tuple[float, Event]:
         """When to feed what, if nothing happens before."""
+        ...
 
     def receive(self, event: Event, *, now: float) -> tuple[Command, ...]:
         """Take an event."""
+        ...
 
 
 class Observer(Protocol):
@@ -37,3 +41,4 @@ class Observer(Protocol):
 
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
         """`event` was taken (None at the start) and `new` commands are about to be executed."""
+        ...

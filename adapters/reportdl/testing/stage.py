@@ -158,9 +158,7 @@ class Stage:
         assert self._portal is not None
 
         async def play() -> None:
-            await drive(
-                driven, errands=errands, transport=self._transport, clock=time.monotonic, observer=observer
-            )
+            await drive(driven, errands=errands, transport=self._transport, clock=time.monotonic, observer=observer)
 
         return self._portal.start_task_soon(play)
 

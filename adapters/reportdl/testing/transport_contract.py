@@ -239,7 +239,9 @@ class TransportContract:
         assert event.code == status
         assert len(server.seen) == 1
 
-    @pytest.mark.parametrize("data", [b"not HTTP at all\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nno colon"])
+    @pytest.mark.parametrize(
+        "data", [b"not HTTP at all\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nno colon"]
+    )
     @pytest.mark.rules("I11")
     def test_an_answer_that_is_no_http_is_lost(self, stage: Stage, data: bytes) -> None:
         server = stage.serve(lambda _: Answer(data=data, then=Then.CLOSE))

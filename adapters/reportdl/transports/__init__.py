@@ -22,9 +22,11 @@ class Flight(Protocol):
 
     def perform(self) -> Event:
         """Send it once, read the answer, return the event. Never raises for what a network or a server does."""
+        ...
 
     def cancel(self) -> None:
         """Stop it now: `perform` returns soon, its event does not matter any more. May be called twice, or too late."""
+        ...
 
 
 class Transport(Protocol):
@@ -32,9 +34,11 @@ class Transport(Protocol):
 
     def flight(self, errand: Errand) -> Flight:
         """Make ready to carry out the errand; nothing is sent yet."""
+        ...
 
     def close(self) -> None:
         """Let go of connections that are ours."""
+        ...
 
 
 def described(error: BaseException) -> str:
@@ -44,7 +48,7 @@ def described(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.errno is not None:
             words = cause.strerror if isinstance(cause, ssl.SSLError | socket.gaierror) else os.strerror(cause.errno)
             return words or type(cause).__name__
-        inner = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else None  # one for each address tried
-        cause = inner or cause.__cause__ or cause.__context__
+        tried: tuple[BaseException, ...] = getattr(cause, "exceptions", ())  # a group has one for each address
+        cause = next(iter(tried), None) or cause.__cause__ or cause.__context__
     name = type(error).__name__.removesuffix("Error")
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

@@ -61,9 +61,7 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
 class AiohttpTransport:
     """Errands over aiohttp: a user's `session`, which stays theirs, or two of our own that reach `origin`."""
 
-    def __init__(
-        self, origin: Origin, *, network: Network | None = None, session: ClientSession | None = None
-    ) -> None:
+    def __init__(self, origin: Origin, *, network: Network | None = None, session: ClientSession | None = None) -> None:
         ours = (network or Network()) if session is None else None
         self._session = self._alone = session
         self._owned = ours is not None

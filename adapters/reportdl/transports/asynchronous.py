@@ -26,9 +26,11 @@ class AsyncTransport(Protocol):
         Cancelled at any await, it closes its connection and raises on: the driver tells the exchange. `finished`
         must be its last await, after the connection was let go of.
         """
+        ...
 
     async def aclose(self) -> None:
         """Let go of connections that are ours."""
+        ...
 
 
 async def fed(exchange: Exchanging, chunks: AsyncIterable[bytes]) -> bool:

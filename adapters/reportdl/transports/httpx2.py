@@ -32,6 +32,7 @@ class Httpx2Client(Protocol):
         self, request: httpx2.Request, *, stream: bool = ..., auth: None = ..., follow_redirects: bool = ...
     ) -> httpx2.Response:
         """Send one request."""
+        ...
 
 
 @final

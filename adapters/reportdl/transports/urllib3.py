@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import urllib3
 from urllib3.connection import HTTPConnection
+from urllib3.util import parse_url
 
 from reportdl.errands import Errand
 from reportdl.network import Network
@@ -40,13 +41,13 @@ class Pools(Protocol):
         pool_kwargs: dict[str, Any] | None = ...,
     ) -> urllib3.HTTPConnectionPool:
         """The pool for a host."""
+        ...
 
 
 # Pools of our own within any manager, by a key nobody else has. `run` gets one apart from the others, whose
 # connections are closed after use: it needs a fresh one of its own, since a stale one could not prove NOT_SENT.
 _SHARED: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
 _ALONE: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
-
 
 
 @final
@@ -147,6 +148,6 @@ def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:
     proxy = network.proxy_for(origin)
     if proxy is None:
         return urllib3.PoolManager(**kwargs)
-    parts = urllib3.util.parse_url(proxy)
+    parts = parse_url(proxy)
     vouching = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
     return urllib3.ProxyManager(parts._replace(auth=None).url, proxy_headers=vouching, **kwargs)

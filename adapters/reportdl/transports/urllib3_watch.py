@@ -10,8 +10,9 @@ import socket
 import threading
 from typing import Any, Final, Protocol
 
-from reportdl_core.events import Sent
 from urllib3.connection import HTTPConnection
+
+from reportdl_core.events import Sent
 
 __all__ = ["Watcher", "performing", "watching"]
 
@@ -24,6 +25,7 @@ class Watcher(Protocol):
 
     def watch(self, connection: HTTPConnection) -> None:
         """This connection is about to carry the request."""
+        ...
 
 
 class _Performing(threading.local):
