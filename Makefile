@@ -12,6 +12,8 @@ PYTEST := $(PY) -m pytest -q
 HOUSE := tests/test_house.py tests/test_contracts.py tests/test_core_is_pure.py tests/test_rules_cited.py
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
+# Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
+export PATH := $(abspath $(VENV)/bin):$(PATH)
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

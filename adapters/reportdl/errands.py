@@ -28,22 +28,62 @@ _AGENT = "reportdl/0.1.0"
 
 
 class Exchanging(Protocol):
-    """One request and its answer, as `reportdl_core.exchange.Exchange` describes it."""
+    """One request and its answer, for a transport: `head`, then `feed` while the body lasts, then `finish`.
+
+    `lost` instead of `finish` where the answer will not come or breaks off. `finish` and `lost` return the event that
+    `perform` returns. Calls come one after the other, from any thread; none raises for what a server did.
+    """
 
     @property
-    def outgoing(self) -> Outgoing: ...
+    def outgoing(self) -> Outgoing:
+        """The request relative to the server's base URL; an errand says the same absolutely."""
+        ...
+
     @property
-    def connect_timeout(self) -> float: ...
+    def connect_timeout(self) -> float:
+        """Seconds for the connection to be made, name look-up and TLS included (D35)."""
+        ...
+
     @property
-    def read_timeout(self) -> float: ...
+    def read_timeout(self) -> float:
+        """Seconds without a byte, in either direction, after which the request is lost (D35)."""
+        ...
+
     @property
-    def own_connection(self) -> bool: ...
+    def own_connection(self) -> bool:
+        """Whether it needs a connection that is new, and closed afterwards: `run` does (D30)."""
+        ...
+
     @property
-    def blocking(self) -> bool: ...
-    def head(self, status: int, headers: Iterable[tuple[str, str]]) -> bool: ...
-    def feed(self, data: bytes) -> bool: ...
-    def finish(self) -> Event: ...
-    def lost(self, *, sent: Sent, message: str) -> Event: ...
+    def blocking(self) -> bool:
+        """Whether `finish` will make a file durable, which an event loop leaves to a thread. Known after `head`."""
+        ...
+
+    def head(self, status: int, headers: Iterable[tuple[str, str]]) -> bool:
+        """Report status and headers, once, before the body: each as it came, its bytes as ISO-8859-1.
+
+        Not for 1xx. False where the body need not be read: let go of the connection and `finish`.
+        """
+        ...
+
+    def feed(self, data: bytes) -> bool:
+        """Hand on the body's next bytes, in pieces of any size: without chunk marks, but still coded (D34).
+
+        Writes to disk, briefly. False where no more is wanted: let go of the connection and `finish`.
+        """
+        ...
+
+    def finish(self) -> Event:
+        """The body has ended as its framing says, or no more of it was wanted. May write to disk: see `blocking`."""
+        ...
+
+    def lost(self, *, sent: Sent, message: str) -> Event:
+        """The answer will not come, or broke off; of a file nothing stays.
+
+        NOT_SENT is a proof that no byte of the request has left (I3); in any doubt, UNKNOWN. `message` is for people
+        and holds neither target nor headers: `reportdl.transports.described(error)` gives a safe one (D39).
+        """
+        ...
 
 
 @final
@@ -62,7 +102,12 @@ class Errand:
     exchange: Exchanging
 
     def __repr__(self) -> str:
-        return f"Errand({self.exchange.outgoing.method} {self.origin}{self.place})"
+        return f"Errand({self.method} {self.url})"
+
+    @property
+    def url(self) -> str:
+        """The URL up to the query, for libraries that want one whole and for showing: it holds no token (D39)."""
+        return f"{self.origin.scheme}://{self.origin.authority}{self.place}"
 
     @property
     def method(self) -> str:

@@ -52,11 +52,15 @@ class Origin:
         path = parts.path.rstrip("/").removesuffix("/api")  # the base is often copied with its /api
         return cls(scheme=parts.scheme, host=host, port=standard if port is None else port, path=path)
 
-    def __str__(self) -> str:
+    @property
+    def authority(self) -> str:
+        """Host and port as a Host header says them: an IPv6 address in brackets, no port where it is the scheme's."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         standard = 443 if self.scheme == "https" else 80
-        port = "" if self.port == standard else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.path}"
+        return host if self.port == standard else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -44,11 +44,9 @@ def ended_by_clock(facts: Facts, policy: Policy, *, now: float, receiving: bool)
     return None
 
 
-def horizon(facts: Facts, policy: Policy, *, receiving: bool) -> float:
+def horizon(facts: Facts, policy: Policy) -> float:
     """The latest deadline that a command may have: nothing stays out beyond the moment when the clock ends it."""
     latest = facts.end
-    if receiving:
-        return latest
     expiry = expires_at(facts)
     if expiry is not None and _expiry_binds(facts, policy):
         latest = min(latest, expiry)
@@ -73,5 +71,10 @@ def rest(facts: Facts, policy: Policy, *, seed: int, now: float, insuring: bool)
     expiry = expires_at(facts)
     if expiry is not None and facts.run is not RunPhase.UNSENT and not facts.kept_on:
         question = expiry + instant(policy.expiry_margin)
-        due = min(due, question if now < question else now + repeat)
+        if now < question:
+            due = min(due, question)
+        elif insuring:
+            # The question was asked and not answered: its repeats grow like every other (I13).
+            facts.pauses += 1
+            due = min(due, now + repeat)
     facts.due = max(due, facts.held_until) if facts.held_until is not None else due

@@ -14,6 +14,7 @@ from typing import Any, Final, final
 from reportdl_core.commands import Command, Finish, Wait
 from reportdl_core.errors import LocalProtocolError, Reason
 from reportdl_core.events import Event, Lost, Sent
+from reportdl_core.facts import pack_evidence, unpack_evidence
 from reportdl_core.guard import Guard
 from reportdl_core.job import Job
 from reportdl_core.lifecycle import State
@@ -69,14 +70,17 @@ class Download:
         formats: tuple[str, ...] | None = None,
     ) -> None:
         session = Session(job, policy=policy, seed=seed, now=now, number=number, end=end, formats=formats)
-        self._begin(session, (), session.outcome)
+        self._begin(session, (), ())
 
-    def _begin(self, session: Session, restarts: tuple[Restart, ...], outcome: Outcome | None) -> None:
+    def _begin(self, session: Session, restarts: tuple[Restart, ...], evidence: tuple[Evidence, ...]) -> None:
         self.session, self.job, self.policy = session, session.job, session.policy
         self._guard = Guard()
         self._restarts = restarts
-        self._evidence: tuple[Evidence, ...] = ()
-        self._outcome = None if outcome is None else replace(outcome, sessions=1 + len(restarts))
+        self._evidence = evidence
+        self._outcome = None if session.outcome is None else self._told(session.outcome)
+
+    def _told(self, ended: Outcome) -> Outcome:
+        return replace(ended, evidence=self._evidence + ended.evidence, sessions=1 + len(self._restarts))
 
     @property
     def state(self) -> State:
@@ -126,9 +130,7 @@ class Download:
         cause = _cause(ended)
         if cause is not None and self._allows(cause) and instant(now) < self.session.end:
             return self._restart(cause, ended, now)
-        self._outcome = replace(
-            ended, evidence=self._evidence + ended.evidence, sessions=1 + len(self._restarts)
-        )
+        self._outcome = self._told(ended)
         return (Finish(number=new[-1].number, outcome=self._outcome),)
 
     def _allows(self, cause: Restart) -> bool:
@@ -176,6 +178,7 @@ class Download:
             return {
                 "session": self.session.snapshot(now=now),
                 "restarts": [cause.value for cause in self._restarts],
+                "evidence": pack_evidence(self._evidence),
             }
 
     @classmethod
@@ -202,5 +205,5 @@ class Download:
             raise LocalProtocolError("snapshot: restarts are damaged") from None
         session = Session.restore(inner, job=job, policy=policy, token=token, now=now, elapsed=elapsed)
         download = cls.__new__(cls)
-        download._begin(session, restarts, session.outcome)
+        download._begin(session, restarts, unpack_evidence(snapshot.get("evidence")))
         return download

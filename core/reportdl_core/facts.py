@@ -6,7 +6,6 @@ Must never hold the token: it stays with the session, and at rest it is sealed b
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,7 +15,7 @@ from reportdl_core.errors import LocalProtocolError
 from reportdl_core.outcome import Evidence
 from reportdl_core.policy import instant
 
-__all__ = ["Facts", "Renewal", "RunPhase", "Step", "pack", "unpack"]
+__all__ = ["Facts", "Renewal", "RunPhase", "Step", "pack", "pack_evidence", "unpack", "unpack_evidence"]
 
 
 class RunPhase(Enum):
@@ -105,8 +104,8 @@ def pack(facts: Facts, *, now: float) -> dict[str, Any]:
         relative = None if value is None else (now - value if name in _AGES else value - now)
         packed[name] = relative
     packed["formats"] = None if facts.formats is None else list(facts.formats)
-    packed["run_evidence"] = None if facts.run_evidence is None else _pack_evidence(facts.run_evidence)
-    packed["evidence"] = [_pack_evidence(one) for one in facts.evidence]
+    packed["run_evidence"] = pack_evidence(() if facts.run_evidence is None else (facts.run_evidence,))
+    packed["evidence"] = pack_evidence(facts.evidence)
     return packed
 
 
@@ -123,11 +122,10 @@ def unpack(packed: Mapping[str, Any], *, now: float) -> Facts:
             values[name] = None
         else:
             seconds = _seconds(relative, name)
-            values[name] = now - seconds if name in _AGES else now + seconds
+            values[name] = instant(now - seconds if name in _AGES else now + seconds)
     values["formats"] = _formats(packed.get("formats"))
-    run_evidence = packed.get("run_evidence")
-    values["run_evidence"] = None if run_evidence is None else _unpack_evidence(run_evidence)
-    values["evidence"] = tuple(_unpack_evidence(one) for one in _list(packed.get("evidence"), "evidence"))
+    values["run_evidence"] = next(iter(unpack_evidence(packed.get("run_evidence"))), None)
+    values["evidence"] = unpack_evidence(packed.get("evidence"))
     return Facts(**values)
 
 
@@ -146,7 +144,7 @@ def _member(packed: Mapping[str, Any], name: str, kind: type[Enum]) -> Enum:
 
 
 def _seconds(value: object, name: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise LocalProtocolError(f"snapshot: {name} is {value!r:.60}")
     return instant(value)
 
@@ -166,11 +164,17 @@ def _formats(value: object) -> tuple[str, ...] | None:
     return tuple(members)
 
 
-def _pack_evidence(evidence: Evidence) -> list[str | float]:
-    return [evidence.asked, evidence.answer, evidence.message, evidence.age]
+def pack_evidence(evidence: tuple[Evidence, ...]) -> list[list[str | float]]:
+    """Evidence as JSON values."""
+    return [[one.asked, one.answer, one.message, one.age] for one in evidence]
 
 
-def _unpack_evidence(value: object) -> Evidence:
+def unpack_evidence(written: object) -> tuple[Evidence, ...]:
+    """The evidence that `pack_evidence` wrote; LocalProtocolError where it is anything else."""
+    return tuple(_one(value) for value in _list(written, "evidence"))
+
+
+def _one(value: object) -> Evidence:
     match _list(value, "evidence"):
         case [str(asked), str(answer), str(message), age]:
             return Evidence(asked=asked, answer=answer, message=message, age=_seconds(age, "evidence"))

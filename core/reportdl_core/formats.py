@@ -25,10 +25,13 @@ def _png(tail: bytes) -> bool:
 
 
 def _zip(tail: bytes) -> bool:
+    # The record's comment may hold the mark itself, so each candidate is tried: its comment must reach the very end.
     at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) - at < 22:
-        return False
-    return len(tail) - at - 22 == int.from_bytes(tail[at + 20 : at + 22], "little")
+    while at >= 0:
+        if len(tail) - at - 22 == int.from_bytes(tail[at + 20 : at + 22], "little"):
+            return True
+        at = tail.rfind(b"PK\x05\x06", 0, at)
+    return False
 
 
 def _xml(tail: bytes) -> bool:

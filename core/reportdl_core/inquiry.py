@@ -94,7 +94,7 @@ class Inquiry:
     def _next(self, now: float) -> ListFormats | RenewCredentials | Wait:
         record, facts = self._record, self._record.facts
         number, facts.number = facts.number, facts.number + 1
-        latest = horizon(facts, record.policy, receiving=False)
+        latest = horizon(facts, record.policy)
         if now < facts.due:
             return Wait(number=number, deadline=min(facts.due, latest))
         deadline = min(now + instant(record.policy.request_timeout), latest)

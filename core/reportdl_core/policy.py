@@ -30,6 +30,8 @@ PROMPT: Final = 5.0  # within it a refused credential allows one repeat of `run`
 EARLY_ERROR: Final = 10.0  # within it an ERROR seen by `check` is confirmed by one more (D18)
 
 _TICKS: Final = 2.0**20
+# By the field's type. Times stay below 68 years, because beyond 2**32 s the grid of `instant` is not exact.
+_LIMITS: Final = {"float": 2.0**31, "int": math.inf}
 
 
 class Expiry(Enum):
@@ -91,16 +93,16 @@ class Policy:
 
     def __post_init__(self) -> None:
         for spec in fields(self):
-            value = getattr(self, spec.name)
-            if isinstance(value, float | int) and not isinstance(value, bool) and not 0 <= value < math.inf:
-                raise LocalProtocolError(f"{spec.name} must be a finite number of at least 0, not {value!r}")
+            value, limit = getattr(self, spec.name), _LIMITS.get(str(spec.type))
+            if limit is not None and not 0 <= value < limit:
+                raise LocalProtocolError(f"{spec.name} must be a number from 0 to below {limit:g}, not {value!r}")
         if self.first_pause <= 0 or self.first_check <= 0 or self.growth < 1:
             raise LocalProtocolError("first_pause and first_check must be above 0, growth at least 1 (I13)")
 
 
 def instant(seconds: float) -> float:
     """`seconds` cut down to 2**-20: on this grid sums and differences are exact, so restoring is too (I9, D43)."""
-    if not math.isfinite(seconds) or abs(seconds) >= 2.0**32:
+    if not abs(seconds) < 2.0**32:
         raise LocalProtocolError(f"not a time in seconds: {seconds!r}")
     return math.floor(seconds * _TICKS) / _TICKS
 
@@ -114,8 +116,8 @@ def _fraction(seed: int, number: int) -> float:
 
 
 def _grown(first: float, longest: float, growth: float, times: int) -> float:
-    # The exponent is capped before the power is taken: a huge count must neither overflow nor cost.
-    return max(first, min(longest, first * growth ** min(times, 64)))
+    # Both are capped before the power is taken: a huge count or growth must neither overflow nor cost.
+    return max(first, min(longest, first * min(growth, 1e3) ** min(times, 64)))
 
 
 def _jittered(seconds: float, seed: int, number: int) -> float:

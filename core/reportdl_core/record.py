@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import assert_never, final
 
 from reportdl_core.answers import MEANINGS, Answer, Failure, Meaning, answer_of
-from reportdl_core.commands import Check, Command, RenewCredentials, Run, Wait
+from reportdl_core.commands import Check, Command, ListFormats, RenewCredentials, Run, Wait
 from reportdl_core.deadlines import expires_at, rest
 from reportdl_core.errors import Reason
 from reportdl_core.events import (
@@ -59,7 +59,7 @@ class Record:
                 self._on_token_issued(event, now)
             case RunFinished():
                 facts.run = RunPhase.OVER
-                self._on_ready(now)
+                self._on_run_finished(now)
             case FileReceived():
                 self.verdict = Verdict(Move.CONSUME, Reason.DELIVERED, receipt=event.receipt)
             case FileNotKept():
@@ -71,7 +71,8 @@ class Record:
                 pass
             case CredentialsRenewed():
                 facts.renewed, facts.renewal = command.number, Renewal.SPENT
-                facts.due = now  # the one repeat that needs no pause (I13)
+                # The one repeat that needs no pause (I13), but a Retry-After stays honoured (D19).
+                facts.due = now if facts.held_until is None else max(now, facts.held_until)
             case StatusReported() | Refused() | Lost() | Cancelled():
                 if not isinstance(command, Wait):
                     note(facts, command, event, now)
@@ -107,6 +108,12 @@ class Record:
         self.token = event.token
         # The clock counts from the moment `init` was sent: the server's own began later, never earlier (D1).
         facts.token_from, facts.due, facts.pauses = facts.other_sent, now, 0
+
+    def _on_run_finished(self, now: float) -> None:
+        if self.facts.ready:
+            self._on_valid(now)  # `check` saw the file before: what a lost or early `get` still waits for stays
+        else:
+            self._on_ready(now)
 
     def _on_ready(self, now: float) -> None:
         facts = self.facts
@@ -144,7 +151,8 @@ class Record:
     def _on_busy(self, event: Refused, now: float) -> None:
         # The server told us when: that is not silence, but it stays within the job's deadline (D19).
         facts = self.facts
-        facts.held_until = min(instant(now + min(max(event.retry_after or 0.0, 0.0), 2.0**31)), facts.end)
+        after = event.retry_after or 0.0
+        facts.held_until = instant(min(now + after, facts.end)) if after > 0 else now
         facts.quiet_since = max(facts.quiet_since, facts.held_until)
 
     def _on_renewal_failed(self, answer: Answer, now: float) -> None:
@@ -242,7 +250,8 @@ class Record:
         expiry = expires_at(facts)
         expired = expiry is not None and now >= expiry
         self.verdict = final_verdict(facts, command, event, answer, expired=expired)
-        if self.verdict.reason is Reason.INVALID_FORMAT and facts.formats is None:
+        unnamed = facts.formats is None and not isinstance(command, ListFormats)
+        if self.verdict.reason is Reason.INVALID_FORMAT and unnamed:
             # Asked without a preflight: the others are named before the end (D12).
             self.verdict, facts.naming, facts.run, facts.due = None, True, RunPhase.OVER, now
 

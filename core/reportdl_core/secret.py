@@ -48,5 +48,8 @@ class Secret:
     def __deepcopy__(self, memo: object) -> Secret:
         return self
 
+    def __getstate__(self) -> Never:
+        raise TypeError("a secret is never pickled; seal it (D39)")
+
     def __reduce__(self) -> Never:
         raise TypeError("a secret is never pickled; seal it (D39)")

@@ -36,7 +36,7 @@ from reportdl_core.policy import Policy, Preflight, instant, insurance
 from reportdl_core.record import Record
 from reportdl_core.secret import Secret
 from reportdl_core.snapshots import Restored, put_back, take
-from reportdl_core.verdicts import Verdict
+from reportdl_core.verdicts import Verdict, told
 
 __all__ = ["Session"]
 
@@ -255,7 +255,7 @@ class Session:
     def _issue_other(self, wanted: type[_Asking], now: float) -> tuple[Command, ...]:
         facts = self._record.facts
         if now < facts.due:
-            until = min(facts.due, horizon(facts, self.policy, receiving=False))
+            until = min(facts.due, horizon(facts, self.policy))
             if isinstance(self._other, Wait) and self._other.deadline == until:
                 return ()  # kept while its deadline stays
             self._other = Wait(number=self._next(), deadline=until)
@@ -278,7 +278,7 @@ class Session:
         return RenewCredentials(number=number, deadline=soon)
 
     def _by(self, now: float, timeout: float) -> float:
-        return min(now + instant(timeout), horizon(self._record.facts, self.policy, receiving=False))
+        return min(now + instant(timeout), horizon(self._record.facts, self.policy))
 
     def _next(self) -> int:
         number = self._record.facts.number
@@ -299,13 +299,12 @@ class Session:
         facts, before = self._record.facts, self._cell.state
         self._cell.move(verdict.move)
         self._run = self._other = None
-        first = () if facts.run_evidence is None or facts.run_evidence in facts.evidence else (facts.run_evidence,)
         expired = self._cell.state is State.EXPIRED
         self._outcome = Outcome(
             state=self._cell.state,
             reason=verdict.reason,
             ended_in=before,
-            evidence=first + facts.evidence,
+            evidence=told(facts),
             run_unproven=expired and (facts.run_unproven or facts.run is RunPhase.UNSENT),
             unheld=expired and facts.unheld,
             receipt=verdict.receipt,

@@ -13,13 +13,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from reportdl_core.commands import Check, Command, Get, Init, ListFormats, Other, RenewCredentials, Run, Wait
 from reportdl_core.errors import InvalidJob, LocalProtocolError, Reason
-from reportdl_core.facts import Facts, pack, unpack
+from reportdl_core.facts import Facts, RunPhase, pack, unpack
 from reportdl_core.job import Job
 from reportdl_core.lifecycle import FINAL, State
 from reportdl_core.outcome import Outcome
 from reportdl_core.policy import TOKEN_LIFE, instant
 from reportdl_core.record import Record
 from reportdl_core.secret import Secret
+from reportdl_core.verdicts import told
 
 __all__ = ["VERSION", "Restored", "put_back", "take"]
 
@@ -71,12 +72,28 @@ def put_back(
     facts = unpack(_mapping(snapshot, "facts"), now=now)
     _age(facts, now=now, elapsed=instant(elapsed))
     state = _member(State, snapshot.get("state"), "state")
+    _expect((facts.token_from is None) == (token is None), "token")
+    _expect(token is not None or state is State.INIT or state in FINAL, "token")
     written = snapshot.get("outcome")
     outcome = None if written is None else _outcome_back(_mapping(snapshot, "outcome"), facts, state)
     _expect((state in FINAL) == (outcome is not None), "outcome")
     run, other = _outstanding(snapshot, job, token, facts, now)
-    _expect((run is None and other is None) if outcome is not None else other is not None, "outstanding")
+    if outcome is not None:
+        _expect(run is None and other is None, "outstanding")
+    else:
+        _expect(other is not None and _coherent(facts, state, run, other), "outstanding")
     return Restored(seed, facts, state, run, other, outcome)
+
+
+def _coherent(facts: Facts, state: State, run: Run | None, other: Other) -> bool:
+    # What no session ever shows would later ask for a move or a token that is not there (I1, I2).
+    begun = state is not State.INIT
+    return (
+        (state is State.READY) == facts.ready
+        and (begun or not isinstance(other, Check | Get))
+        and (facts.ready or not isinstance(other, Get))
+        and (begun and facts.run_sent is not None if run is not None else facts.run is not RunPhase.ALIVE)
+    )
 
 
 def _age(facts: Facts, *, now: float, elapsed: float) -> None:
@@ -119,8 +136,8 @@ def _command(command: Command, job: Job, now: float) -> list[Any]:
 
 def _command_back(written: object, job: Job, token: Secret | None, now: float) -> Run | Other:
     match written:
-        case [str(kind), int(number), int() | float() as left, str(key)] if math.isfinite(left):
-            deadline = now + instant(left)
+        case [str(kind), int(number), int() | float() as left, str(key)] if bool not in (type(number), type(left)):
+            deadline = instant(now + instant(left))
         case _:
             raise LocalProtocolError("snapshot: a command is damaged")
     try:
@@ -164,7 +181,7 @@ def _outcome_back(written: Mapping[str, Any], facts: Facts, state: State) -> Out
         state=state,
         reason=reason,
         ended_in=_member(State, written.get("ended_in"), "ended_in"),
-        evidence=facts.evidence,
+        evidence=told(facts),
         run_unproven=written.get("run_unproven") is True,
         unheld=written.get("unheld") is True,
         alternatives=facts.formats or () if reason is Reason.INVALID_FORMAT else (),

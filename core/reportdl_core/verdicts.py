@@ -15,7 +15,7 @@ from reportdl_core.facts import Facts
 from reportdl_core.lifecycle import Move
 from reportdl_core.outcome import Evidence, Receipt
 
-__all__ = ["Verdict", "final_verdict", "note", "silent_reason"]
+__all__ = ["Verdict", "final_verdict", "note", "silent_reason", "told"]
 
 
 _LOST: Final = "lost"
@@ -31,7 +31,6 @@ class Verdict(NamedTuple):
 
 
 _REASONS: Final[dict[Refusal, Reason]] = {
-    Refusal.CREDENTIALS: Reason.CREDENTIALS,
     Refusal.REDIRECTED: Reason.REDIRECTED,
     Refusal.ELEMENT_NOT_ALLOWED: Reason.ACCESS_DENIED,
     Refusal.ELEMENT_NOT_FOUND: Reason.NOT_FOUND,
@@ -56,15 +55,26 @@ def final_verdict(facts: Facts, command: Command, event: Failure, answer: Answer
     reason = _REASONS[event.refusal] if isinstance(event, Refused) and event.refusal in _REASONS else None
     if facts.lost_gets and reason not in _ELSEWHERE:
         return Verdict(Move.FAIL, Reason.TRANSFER_LOST)
+    if expired and (answer is Answer.DOWNLOAD_FAILED or _token_unknown(event)):
+        return Verdict(Move.EXPIRE, Reason.EXPIRED)
     if answer is Answer.DOWNLOAD_FAILED:
         # R17 and R30 share one message: the token's age tells them apart (D41).
-        if expired:
-            return Verdict(Move.EXPIRE, Reason.EXPIRED)
         return Verdict(Move.FAIL, Reason.GENERATION_FAILED)
     if answer is Answer.ERROR:
         generated = isinstance(command, Run | Check | Get)
         return Verdict(Move.FAIL, Reason.GENERATION_FAILED if generated else Reason.REFUSED)
     return Verdict(Move.FAIL, reason or Reason.REFUSED)
+
+
+def _token_unknown(event: Failure) -> bool:
+    # A server that forgets old sessions knows their tokens no more: after five minutes that is an expiry (D1).
+    return isinstance(event, Refused) and event.refusal is Refusal.INVALID_TOKEN
+
+
+def told(facts: Facts) -> tuple[Evidence, ...]:
+    """What an outcome tells: what `run` said, and the last two failures (D5)."""
+    first = () if facts.run_evidence is None or facts.run_evidence in facts.evidence else (facts.run_evidence,)
+    return first + facts.evidence
 
 
 def silent_reason(facts: Facts) -> Reason:

@@ -1,6 +1,7 @@
-"""Decides what a person sees on stderr while a job goes on: on a terminal a live line, elsewhere a line per move.
+"""Decides what a person sees on stderr while a job goes on: on a terminal a live display, elsewhere a line per move.
 
-Must never write to stdout, and never leave a half-drawn line behind.
+A repeated failure is shown, so that a wrong URL does not look like a long generation; the same one not again and
+again. Must never write to stdout, nor end a job because stderr cannot be written.
 """
 
 from __future__ import annotations
@@ -8,19 +9,19 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, final
+from typing import TYPE_CHECKING, Final, Protocol, Self, final
 
-import click
-
+from reportdl.cli.speech import tell
 from reportdl_core.lifecycle import State
 
 if TYPE_CHECKING:
     from reportdl.progress import Progress
 
-__all__ = ["Display", "display"]
+__all__ = ["SAID", "Display", "Lines", "concluded", "display"]
 
-_SAID = {
+SAID: Final = {
     State.INIT: "asking",
     State.RUNNING: "generating",
     State.READY: "downloading",
@@ -29,39 +30,55 @@ _SAID = {
     State.EXPIRED: "expired",
 }
 
+_AGAIN: Final = 10.0  # seconds before the same trouble is worth another line
+
 
 class Display(Protocol):
-    """A context manager that is called with each `Progress`."""
+    """A context manager that is called with each `Progress` and watches the requests (`watched.Watcher`)."""
 
-    def __enter__(self) -> Self:
-        """Begin to show."""
-        ...
-
+    def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave nothing half drawn."""
-        ...
-
-    def __call__(self, progress: Progress) -> None:
-        """Show where the job stands."""
-        ...
+    ) -> None: ...
+    def __call__(self, progress: Progress) -> None: ...
+    def asks(self, state: str) -> None: ...
+    def ends(self, state: str, trouble: str | None) -> None: ...
 
 
-def display(label: str) -> Display:
-    """The display that fits where stderr goes; NO_COLOR and TERM=dumb are honoured."""
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        return _Live(label)
-    return _Lines(label)
+def display(label: str, *, plain: bool = False) -> Display:
+    """The display that fits where stderr goes; TERM=dumb is honoured, NO_COLOR by rich.
+
+    `plain` asks for lines in any case: where something else is written to the same terminal.
+    """
+    if plain or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return Lines(label)
+    try:
+        from reportdl.cli.live import Live
+    except ModuleNotFoundError:  # click alone is enough for the command; rich only makes it nicer
+        return Lines(label)
+    return Live(label)
+
+
+def concluded(label: str, progress: Progress, received: int) -> str:
+    """The line that stays when the file is here."""
+    size = f", {received:,} bytes" if received else ""
+    return f"{label}: done{size} ({progress.elapsed:.1f} s)"
 
 
 @final
-class _Lines:
+class Lines:
     """One line on each move: for logs and pipes."""
 
     def __init__(self, label: str) -> None:
         self._label = label
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
         self._last: tuple[State, int] | None = None
+        self._received = 0
+        self._pending: tuple[str, str] | None = None
+        self._shown: tuple[str, str] | None = None
+        self._shown_at = 0.0
+        self._times = 0
 
     def __enter__(self) -> Self:
         return self
@@ -72,79 +89,34 @@ class _Lines:
         return None
 
     def __call__(self, progress: Progress) -> None:
+        """A line, if the state is another one."""
+        self._received = progress.received or self._received
         state = (progress.state, progress.sessions)
-        if state != self._last and progress.state not in (State.ERROR, State.EXPIRED):
-            self._last = state
-            again = f", session {progress.sessions}" if progress.sessions > 1 else ""
-            click.echo(f"{self._label}: {_SAID[progress.state]} ({progress.elapsed:.1f} s{again})", err=True)
+        if state == self._last or progress.state in (State.ERROR, State.EXPIRED):
+            return  # how it failed is told once, as the error
+        self._last = state
+        if progress.state is State.CONSUMED:
+            tell(concluded(self._label, progress, self._received))
+            return
+        again = f", session {progress.sessions}" if progress.sessions > 1 else ""
+        tell(f"{self._label}: {SAID[progress.state]} ({progress.elapsed:.1f} s{again})")
 
-
-@final
-class _Live:
-    """A line that rich redraws: a spinner and the time while generating, a bar and the rate while downloading."""
-
-    def __init__(self, label: str) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-        from rich.progress import Progress as Drawn
-
-        console = Console(stderr=True)
-        self._drawing = threading.Lock()
-        self._waiting = Drawn(
-            SpinnerColumn("line"),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self._transfer = Drawn(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
-        self._label, self._console = label, console
-        self._task: Any = None
-        self._drawn: Any = None
-
-    def __enter__(self) -> Self:
-        self._switch(self._waiting, _SAID[State.INIT])
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._drawing:
-            if self._drawn is not None:
-                self._drawn.stop()
-                self._drawn = None
-
-    def _switch(self, drawn: Any, said: str) -> None:
-        with self._drawing:
-            if self._drawn is drawn and self._task is not None:
-                drawn.update(self._task, description=f"{self._label}: {said}")
+    def asks(self, state: str) -> None:
+        """The job goes on: only now is it certain that the last trouble was not its end, which the error tells."""
+        now = time.monotonic()
+        with self._lock:
+            trouble, self._pending = self._pending, None
+            if trouble is None or (trouble == self._shown and now - self._shown_at < _AGAIN):
                 return
-            if self._drawn is not None:
-                self._drawn.stop()
-            self._drawn = drawn
-            self._task = drawn.add_task(f"{self._label}: {said}", total=None)
-            drawn.start()
+            times = f", {self._times} times" if trouble == self._shown else ""
+            self._shown, self._shown_at = trouble, now
+        tell(f"{self._label}: {trouble[0]}: {trouble[1]}{times}; going on ({now - self._began:.1f} s)")
 
-    def __call__(self, progress: Progress) -> None:
-        if progress.received:
-            self._switch(self._transfer, _SAID[progress.state])
-            self._transfer.update(self._task, completed=progress.received, total=progress.total)
-        elif progress.state in (State.INIT, State.RUNNING, State.READY):
-            again = f", session {progress.sessions}" if progress.sessions > 1 else ""
-            self._switch(self._waiting, _SAID[progress.state] + again)
+    def ends(self, state: str, trouble: str | None) -> None:
+        """Remember a trouble until the job goes on."""
+        with self._lock:
+            if trouble is None:
+                self._shown, self._times = None, 0
+                return
+            self._times = self._times + 1 if (state, trouble) in (self._pending, self._shown) else 1
+            self._pending = (state, trouble)

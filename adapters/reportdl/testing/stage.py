@@ -149,16 +149,44 @@ class Stage:
 
             drive(driven, errands=errands, transport=self._transport, clock=time.monotonic, observer=observer)
         else:
-            self.begin_drive(driven, errands, observer).result(_LONGEST)
+            from reportdl.drivers.asynchronous import drive as drive_async
 
-    def begin_drive(self, driven: Driven, errands: Errands, observer: Observer | None = None) -> Future[None]:
-        """The same for an async transport, as a future whose `cancel` cancels the task."""
+            async def play() -> None:
+                await drive_async(
+                    driven, errands=errands, transport=self._transport, clock=time.monotonic, observer=observer
+                )
+
+            self._portal.start_task_soon(play).result(_LONGEST)
+
+    def begin_drive(
+        self, driven: Driven, errands: Errands, observer: Observer | None = None, *, after: int | None = None
+    ) -> Future[None]:
+        """The same for an async transport, as a future whose `cancel` cancels the task.
+
+        `after` cancels it by itself, after so many turns of the event loop.
+        """
+        import anyio
+        import anyio.lowlevel
+
         from reportdl.drivers.asynchronous import drive
 
         assert self._portal is not None
 
+        async def cancel(scope: anyio.CancelScope, turns: int) -> None:
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            scope.cancel()
+
         async def play() -> None:
-            await drive(driven, errands=errands, transport=self._transport, clock=time.monotonic, observer=observer)
+            async with anyio.create_task_group() as tasks:
+                if after is not None:
+                    tasks.start_soon(cancel, tasks.cancel_scope, after)
+                try:
+                    await drive(
+                        driven, errands=errands, transport=self._transport, clock=time.monotonic, observer=observer
+                    )
+                finally:
+                    tasks.cancel_scope.cancel()
 
         return self._portal.start_task_soon(play)
 

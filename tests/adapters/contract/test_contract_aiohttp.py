@@ -3,7 +3,9 @@
 import aiohttp
 import pytest
 
-from reportdl.testing.transport_contract import HandedIn, HandedInContract, TransportContract
+from reportdl.testing.driver_contract import AsyncDriverContract
+from reportdl.testing.handed_in_contract import HandedIn, HandedInContract
+from reportdl.testing.transport_contract import TransportContract
 from reportdl.transports.aiohttp import AiohttpTransport
 
 
@@ -13,6 +15,11 @@ class TestAiohttp(TransportContract):
     @pytest.fixture
     def make_transport(self):
         return lambda origin, network: AiohttpTransport(origin, network=network)
+
+
+class TestAiohttpDriver(AsyncDriverContract):
+    library = "asyncio"
+    make_transport = TestAiohttp.make_transport
 
 
 class TestAiohttpHandedIn(HandedInContract):

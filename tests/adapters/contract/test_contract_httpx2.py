@@ -3,7 +3,9 @@
 import httpx2
 import pytest
 
-from reportdl.testing.transport_contract import HandedIn, HandedInContract, TransportContract
+from reportdl.testing.driver_contract import AsyncDriverContract
+from reportdl.testing.handed_in_contract import HandedIn, HandedInContract
+from reportdl.testing.transport_contract import TransportContract
 from reportdl.transports.httpx2 import Httpx2Transport
 
 
@@ -16,6 +18,15 @@ class TestHttpx2Asyncio(TransportContract):
 
 
 class TestHttpx2Trio(TestHttpx2Asyncio):
+    library = "trio"
+
+
+class TestHttpx2DriverAsyncio(AsyncDriverContract):
+    library = "asyncio"
+    make_transport = TestHttpx2Asyncio.make_transport
+
+
+class TestHttpx2DriverTrio(TestHttpx2DriverAsyncio):
     library = "trio"
 
 

@@ -3,7 +3,9 @@
 import pytest
 import urllib3
 
-from reportdl.testing.transport_contract import HandedIn, HandedInContract, TransportContract
+from reportdl.testing.driver_contract import DriverContract
+from reportdl.testing.handed_in_contract import HandedIn, HandedInContract
+from reportdl.testing.transport_contract import TransportContract
 from reportdl.transports.urllib3 import Urllib3Transport
 
 
@@ -13,11 +15,15 @@ class TestUrllib3(TransportContract):
         return lambda origin, network: Urllib3Transport(origin, network=network)
 
 
+class TestUrllib3Driver(DriverContract):
+    make_transport = TestUrllib3.make_transport
+
+
 class TestUrllib3HandedIn(HandedInContract):
     @pytest.fixture
     def handed_in(self):
         def make(origin, network):
-            # All that a manager could do to break the rules: retries, redirects, a header, a time limit, one connection.
+            # All that a manager could do to break the rules: retries, headers, a time limit, one connection.
             pools = urllib3.PoolManager(
                 num_pools=4,
                 headers={"User-Agent": "mine", "Accept-Encoding": "gzip"},

@@ -1,0 +1,59 @@
+"""Decides which names are handed out for other people's tests, and loads none of them before it is asked for.
+
+Endpoints to test against: the fixtures of `plugin`, or `ReportEndpoint` and `MemoryEndpoint` by hand. Contracts to
+subclass: `TransportContract`, `HandedInContract`, `DriverContract`. For tests of the core: `Playbook`. Each needs the
+extra that its own module imports; must never make one of them need another's.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from reportdl.testing.driver_contract import AsyncDriverContract, DriverContract
+    from reportdl.testing.handed_in_contract import HandedIn, HandedInContract
+    from reportdl.testing.memory_endpoint import DOCUMENTED, MemoryEndpoint, MemoryOptions
+    from reportdl.testing.memory_sink import MemorySink
+    from reportdl.testing.playbook import Playbook
+    from reportdl.testing.plugin import MakeMemoryEndpoint, MakeReportEndpoint
+    from reportdl.testing.report_endpoint import ReportEndpoint
+    from reportdl.testing.transport_contract import TransportContract
+
+__all__ = [
+    "DOCUMENTED",
+    "AsyncDriverContract",
+    "DriverContract",
+    "HandedIn",
+    "HandedInContract",
+    "MakeMemoryEndpoint",
+    "MakeReportEndpoint",
+    "MemoryEndpoint",
+    "MemoryOptions",
+    "MemorySink",
+    "Playbook",
+    "ReportEndpoint",
+    "TransportContract",
+]
+
+_PLACES: Final = {
+    "AsyncDriverContract": "driver_contract",
+    "DOCUMENTED": "memory_endpoint",
+    "DriverContract": "driver_contract",
+    "HandedIn": "handed_in_contract",
+    "HandedInContract": "handed_in_contract",
+    "MakeMemoryEndpoint": "plugin",
+    "MakeReportEndpoint": "plugin",
+    "MemoryEndpoint": "memory_endpoint",
+    "MemoryOptions": "memory_endpoint",
+    "MemorySink": "memory_sink",
+    "Playbook": "playbook",
+    "ReportEndpoint": "report_endpoint",
+    "TransportContract": "transport_contract",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'reportdl.testing' has no attribute {name!r}")
+    return getattr(import_module(f"reportdl.testing.{_PLACES[name]}"), name)

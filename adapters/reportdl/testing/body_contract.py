@@ -1,0 +1,163 @@
+"""Decides what must be true of a body: the whole file as it came, or none, however the connection ends.
+
+Must never be content with an event: it looks into the sink as well.
+"""
+
+from __future__ import annotations
+
+import gzip
+import time
+from dataclasses import replace
+
+import pytest
+
+from reportdl.testing.canned import (
+    FILE,
+    JSON,
+    PDF,
+    WAKE,
+    WHOLE,
+    chunk,
+)
+from reportdl.testing.memory_sink import MemorySink
+from reportdl.testing.raw_server import Answer, Then, message
+from reportdl.testing.stage import Stage
+from reportdl.testing.staging import Staged
+from reportdl_core.commands import Check, Get
+from reportdl_core.errors import Refusal
+from reportdl_core.events import (
+    FileNotKept,
+    FileReceived,
+    Kept,
+    Lost,
+    Refused,
+    Sent,
+)
+
+__all__ = ["BodyContract"]
+
+
+class BodyContract(Staged):
+    """What becomes of a file."""
+
+    @pytest.mark.parametrize("length", [None, len(PDF), -1])
+    @pytest.mark.rules("D38", "I10")
+    def test_cancel_in_the_middle_of_a_file_leaves_nothing(self, stage: Stage, length: int | None) -> None:
+        # Whole to its end mark, so that only the cancellation can keep it from being published.
+        data = message(200, FILE, PDF, length=len(PDF) + 1 if length is None else length)
+        if length == len(PDF):
+            data = data[:-1]
+        server = stage.serve(lambda _: Answer(data=data, then=Then.HOLD))
+        sink = MemorySink()
+        begun = stage.begin(Get, sink)
+        seen = server.wait_for("get")
+        deadline = time.monotonic() + WAKE
+        while not sink.open_now and time.monotonic() < deadline:
+            time.sleep(0.005)
+        begun.cancel()
+        assert server.left(seen.connection, timeout=WAKE)
+        assert not isinstance(begun.event(WAKE), FileReceived)
+        assert (sink.published, sink.open_now) == (None, False)
+
+    @pytest.mark.rules("R24", "I10")
+    def test_a_file_arrives_whole(self, stage: Stage) -> None:
+        stage.serve(lambda _: WHOLE)
+        sink = MemorySink()
+        event = stage.perform(Get, sink)
+        assert isinstance(event, FileReceived)
+        assert sink.published == PDF
+        assert event.receipt.length_verified
+        assert sink.offer is not None
+        assert (sink.offer.filename, sink.offer.content_type, sink.offer.length) == (
+            "Sales.pdf",
+            "application/pdf",
+            len(PDF),
+        )
+
+    @pytest.mark.rules("R24", "I10")
+    def test_a_file_in_chunks_arrives_whole(self, stage: Stage) -> None:
+        pieces = [PDF[at : at + 7001] for at in range(0, len(PDF), 7001)]
+        body = b"".join(map(chunk, pieces)) + b"0\r\n\r\n"
+        data = message(200, {**FILE, "Transfer-Encoding": "chunked"}, body, length=-1)
+        stage.serve(lambda _: Answer(data=data))
+        sink = MemorySink()
+        event = stage.perform(Get, sink)
+        assert isinstance(event, FileReceived)
+        assert sink.published == PDF
+
+    @pytest.mark.parametrize("then", [Then.CLOSE, Then.CUT, Then.RESET])
+    @pytest.mark.rules("D21", "I10")
+    def test_a_body_short_of_its_length_is_lost(self, stage: Stage, then: Then) -> None:
+        server = stage.serve(lambda _: Answer(data=message(200, FILE, PDF, length=len(PDF) + 1), then=then))
+        sink = MemorySink()
+        event = stage.perform(Get, sink)
+        assert isinstance(event, Lost)
+        assert event.sent is Sent.UNKNOWN
+        assert (sink.published, sink.aside, sink.open_now) == (None, None, False)
+        assert len(server.seen) == 1
+
+    @pytest.mark.parametrize("end", [b"", b"5", b"5\r\nabc"])
+    @pytest.mark.rules("D21", "I10")
+    def test_chunks_without_their_end_are_lost(self, stage: Stage, end: bytes) -> None:
+        data = message(200, {**FILE, "Transfer-Encoding": "chunked"}, chunk(PDF) + end, length=-1)
+        stage.serve(lambda _: Answer(data=data, then=Then.CLOSE))
+        sink = MemorySink()
+        assert isinstance(stage.perform(Get, sink), Lost)
+        assert (sink.published, sink.aside, sink.open_now) == (None, None, False)
+
+    @pytest.mark.parametrize("then", [Then.CLOSE, Then.CUT])
+    @pytest.mark.rules("D22")
+    def test_under_the_connections_end_a_cut_file_is_not_published(self, stage: Stage, then: Then) -> None:
+        stage.serve(lambda _: Answer(data=message(200, FILE, PDF[:200_000], length=-1), then=then))
+        sink = MemorySink()
+        event = stage.perform(Get, sink)
+        # Under TLS a missing farewell may also count as a loss: either way nothing is published.
+        assert isinstance(event, Lost) or (isinstance(event, FileNotKept) and event.why is Kept.UNVERIFIED)
+        assert (sink.published, sink.open_now) == (None, False)
+
+    @pytest.mark.rules("D22")
+    def test_under_the_connections_end_the_end_mark_vouches(self, stage: Stage) -> None:
+        stage.serve(lambda _: Answer(data=message(200, FILE, PDF, length=-1), then=Then.CLOSE))
+        sink = MemorySink()
+        event = stage.perform(Get, sink)
+        assert isinstance(event, FileReceived)
+        assert not event.receipt.length_verified
+        assert sink.published == PDF
+
+    @pytest.mark.rules("D34")
+    def test_coded_bytes_are_handed_on_as_they_came(self, stage: Stage) -> None:
+        coded = gzip.compress(PDF)
+        stage.serve(lambda _: Answer(data=message(200, {**FILE, "Content-Encoding": "gzip"}, coded)))
+        sink = MemorySink()
+        event = stage.perform(Get, sink)
+        assert isinstance(event, FileReceived)
+        assert sink.published == PDF
+
+    @pytest.mark.rules("D24")
+    def test_header_bytes_are_handed_on_as_latin_1(self, stage: Stage) -> None:
+        name = 'attachment; filename="Caf\xe9.pdf"'
+        stage.serve(lambda _: Answer(data=message(200, {**FILE, "Content-Disposition": name}, PDF)))
+        sink = MemorySink()
+        stage.perform(Get, sink)
+        assert sink.offer is not None
+        assert sink.offer.filename == "Caf\xe9.pdf"
+
+    @pytest.mark.rules("D36")
+    def test_an_endless_envelope_is_cut_off(self, stage: Stage) -> None:
+        head = message(200, {**JSON, "Transfer-Encoding": "chunked"}, b"", length=-1)
+        data = head + chunk(b" " * 300_000)
+        server = stage.serve(lambda _: Answer(data=data, then=Then.HOLD))
+        event = stage.perform(Check)
+        assert isinstance(event, Refused)
+        assert event.refusal is Refusal.NO_ENVELOPE
+        assert server.left(server.seen[0].connection, timeout=WAKE)
+
+    @pytest.mark.rules("D21", "D35")
+    def test_a_body_that_stalls_is_left_too(self, stage: Stage) -> None:
+        data = message(200, FILE, PDF[:100_000], length=len(PDF))
+        server = stage.serve(lambda _: Answer(data=data, then=Then.HOLD))
+        stage.policy = replace(stage.policy, stall_timeout=0.2)
+        sink = MemorySink()
+        assert isinstance(stage.perform(Get, sink), Lost)
+        assert (sink.published, sink.open_now) == (None, False)
+        assert server.left(server.seen[0].connection, timeout=WAKE)

@@ -1,0 +1,64 @@
+"""Decides how a contract's tests come to a stage: plain and TLS, sync or async, with the transport under test.
+
+Must never be needed by anything but tests: certificates are made by `trustme`, which is imported here alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from reportdl.network import Network
+from reportdl.testing.stage import MakeTransport, Stage
+
+__all__ = ["Staged", "staged"]
+
+
+def staged(make: MakeTransport, library: str | None, scheme: str, folder: Path) -> Stage:
+    """A stage for a scheme; certificates for https are made in `folder`."""
+    if scheme == "http":
+        return Stage(make, library=library)
+    tls, authority = _certified()
+    bundle = folder / "authority.pem"
+    bundle.write_bytes(authority)
+    return Stage(make, library=library, server_tls=tls, network=Network(ca_bundle=bundle, proxy=""))
+
+
+@functools.cache
+def _certified() -> tuple[ssl.SSLContext, bytes]:
+    """A server's context for 127.0.0.1, and the PEM of the authority that vouches for it."""
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(tls)
+    return tls, authority.cert_pem.bytes()
+
+
+class Staged:
+    """The fixtures of every contract. Give it `make_transport`; set `library` for an async one."""
+
+    library: ClassVar[str | None] = None
+    """None for a sync transport; "asyncio" or "trio" for an async one."""
+
+    @pytest.fixture
+    def make_transport(self) -> MakeTransport:
+        """A function from `Origin` and `Network` to the transport. It is called where the event loop runs."""
+        raise NotImplementedError("a contract needs a fixture make_transport")
+
+    @pytest.fixture(params=["http", "https"])
+    def scheme(self, request: pytest.FixtureRequest) -> str:
+        """Both, for every test."""
+        scheme: str = request.param
+        return scheme
+
+    @pytest.fixture
+    def stage(self, make_transport: MakeTransport, scheme: str, tmp_path: Path) -> Iterator[Stage]:
+        """One server and one transport."""
+        stage = staged(make_transport, self.library, scheme, tmp_path)
+        yield stage
+        stage.close()
