@@ -90,9 +90,7 @@ _ROWS: Final[dict[Answer, tuple[Meaning, Meaning, Meaning, Meaning, Meaning]]] =
 }
 
 MEANINGS: Final[dict[tuple[Answer, type[Command]], Meaning]] = {
-    (answer, column): meaning
-    for answer, row in _ROWS.items()
-    for column, meaning in zip(_COLUMNS, row, strict=True)
+    (answer, column): meaning for answer, row in _ROWS.items() for column, meaning in zip(_COLUMNS, row, strict=True)
 }
 
 Failure = StatusReported | Refused | Lost | Cancelled

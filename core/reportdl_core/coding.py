@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["BadCoding", "Decoder", "decodable"]
+__all__ = ["BadCoding", "Decoder", "decodable", "plain"]
 
 _SLICE: Final = 1024 * 1024
 _WINDOWS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -44,9 +44,13 @@ class Decoder:
             self._first = False
             if data[0] & 0x0F != 8:
                 self._inner = zlib.decompressobj(-15)
-        while data:
+        piece = b""
+        # A full slice may leave more inside, even where every byte of `data` has been taken.
+        while data or len(piece) == _SLICE:
             if self._inner.eof:
-                raise BadCoding("bytes after the end of the coded body")
+                if data:
+                    raise BadCoding("bytes after the end of the coded body")
+                return
             try:
                 piece = self._inner.decompress(data, _SLICE)
             except zlib.error:
@@ -59,3 +63,19 @@ class Decoder:
         """Say that the body is over; a coded body must have come to its own end, checksum included."""
         if self._inner is not None and not self._inner.eof:
             raise BadCoding("the coded body stops before its end")
+
+
+def plain(body: bytes, coding: str, *, cap: int) -> bytes:
+    """A small body decoded whole; empty where it is unreadable, damaged, or longer than `cap` bytes (D36)."""
+    if len(body) > cap or not decodable(coding):
+        return b""
+    decoded, decoder = bytearray(), Decoder(coding)
+    try:
+        for piece in decoder.feed(body):
+            decoded += piece
+            if len(decoded) > cap:
+                return b""
+        decoder.end()
+    except BadCoding:
+        return b""
+    return bytes(decoded)

@@ -161,7 +161,7 @@ class Download:
         return self.session.outstanding
 
     def recover(self, *, now: float) -> tuple[Command, ...]:
-        """Call it once after `restore`: all that was in flight is lost, perhaps sent. Returns what is outstanding (D43).
+        """Call it once after `restore`: all in flight is lost, perhaps sent. Returns what is outstanding (D43).
 
         A `run` that may have been sent is followed by `check`, never by `run` (I3).
         """

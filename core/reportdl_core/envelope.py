@@ -13,7 +13,15 @@ from typing import Any, Final, Never
 from reportdl_core.errors import Refusal
 from reportdl_core.events import Status
 
-__all__ = ["Envelope", "Unreadable", "clean_message", "read_envelope", "read_object", "refusal_of_message"]
+__all__ = [
+    "Envelope",
+    "Unreadable",
+    "clean_message",
+    "read_envelope",
+    "read_object",
+    "refusal_of_message",
+    "shown_message",
+]
 
 _LONGEST: Final = 300
 
@@ -59,8 +67,8 @@ class _Twice(ValueError):
     pass
 
 
-def read_envelope(body: bytes) -> Envelope | Unreadable:
-    """What the body says. Never raises."""
+def read_envelope(body: bytes, *, hidden: tuple[str, ...] = ()) -> Envelope | Unreadable:
+    """What the body says, with `hidden` texts masked in what people will read. Never raises."""
     try:
         said = read_object(body)
     except _Twice:
@@ -72,10 +80,10 @@ def read_envelope(body: bytes) -> Envelope | Unreadable:
     message = said.get("message")
     return Envelope(
         status=_STATUSES.get(_folded(status_text)),
-        status_text=status_text,
+        status_text=_masked(status_text, hidden),
         formats=_formats(said.get("formats")),
         token=said.get("token"),
-        message=clean_message(message) if isinstance(message, str) else "",
+        message=shown_message(message, hidden=hidden) if isinstance(message, str) else "",
     )
 
 
@@ -116,6 +124,19 @@ def _formats(value: object) -> tuple[str, ...] | None:
         return None
     texts = tuple(clean_message(key) for key in keys if isinstance(key, str))
     return texts if len(texts) == len(keys) else None
+
+
+def shown_message(text: str, *, hidden: tuple[str, ...]) -> str:
+    """A server's message as it may be shown: without secrets (D39), in one short line; the document's own as it is."""
+    line = clean_message(text)
+    # Masked before it is shortened: half a token is one too many.
+    return line if refusal_of_message(line) is not None else clean_message(_masked(text, hidden))
+
+
+def _masked(text: str, hidden: tuple[str, ...]) -> str:
+    for secret in filter(None, hidden):
+        text = text.replace(secret, "***")
+    return text
 
 
 def clean_message(text: str) -> str:

@@ -8,19 +8,17 @@ Must never retry (D23).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final, final
-from urllib.parse import unquote
 
-from reportdl_core.coding import BadCoding, Decoder, decodable
-from reportdl_core.commands import Get, Init, ListFormats, Request, Run
+from reportdl_core.coding import plain
+from reportdl_core.commands import Get, Request, Run
 from reportdl_core.errors import LocalProtocolError
-from reportdl_core.events import Event, Lost, Refused, Sent, StatusReported
+from reportdl_core.events import Event, Lost, Sent
 from reportdl_core.http_head import Head
 from reportdl_core.intake import Intake, Progress
 from reportdl_core.policy import Policy
 from reportdl_core.sink import Sink
-from reportdl_core.wire import answer, outgoing, query_token
+from reportdl_core.wire import answer, outgoing
 
 __all__ = ["CHUNK", "Exchange", "Progress"]
 
@@ -90,37 +88,11 @@ class Exchange:
             return self._intake.finish()
         if self._head is None:
             return self.lost(sent=Sent.UNKNOWN, message="no answer")
-        return self._redacted(answer(self.command, self._head, self._plain(self._head.coding)))
+        body = plain(bytes(self._body), self._head.coding, cap=self.policy.max_envelope)
+        return answer(self.command, self._head, body)
 
     def lost(self, *, sent: Sent, message: str) -> Event:
         """The answer will not come, or broke off: nothing of a file stays. `message` must not hold the target."""
         if self._intake is not None:
             return self._intake.lost(sent=sent, message=message)
         return Lost(number=self.command.number, sent=sent, message=message)
-
-    def _plain(self, coding: str) -> bytes:
-        cap = self.policy.max_envelope
-        if len(self._body) > cap or not decodable(coding):
-            return b""  # no envelope: it says no more than its status
-        plain, decoder = bytearray(), Decoder(coding)
-        try:
-            for piece in decoder.feed(bytes(self._body)):
-                plain += piece
-                if len(plain) > cap:
-                    return b""
-            decoder.end()
-        except BadCoding:
-            return b""
-        return bytes(plain)
-
-    def _redacted(self, event: Event) -> Event:
-        # A server may echo what it was asked: the token must not come back in a message (D39).
-        command = self.command
-        if isinstance(event, Refused | StatusReported) and not isinstance(command, ListFormats | Init):
-            issued = command.token.reveal()
-            message = event.message
-            for shown in {issued, query_token(command.token), unquote(issued)}:
-                message = message.replace(shown, "***")
-            if message != event.message:
-                return replace(event, message=message)
-        return event

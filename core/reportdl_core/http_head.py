@@ -72,7 +72,8 @@ class Head:
     @property
     def framing(self) -> Framing:
         """How the body's end will be known."""
-        if self.first("transfer-encoding").strip():
+        codings = [part.strip().lower() for value in self.all("transfer-encoding") for part in value.split(",")]
+        if "chunked" in codings:
             return Framing.CHUNKED
         lengths = self._lengths()
         if not lengths:

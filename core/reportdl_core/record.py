@@ -259,4 +259,3 @@ class Record:
         facts = self.facts
         alive = facts.run is RunPhase.ALIVE and facts.run_sent is not None and not facts.ready
         return alive and not facts.early_errors and now - (facts.run_sent or 0.0) <= EARLY_ERROR
-

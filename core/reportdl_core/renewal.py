@@ -10,8 +10,9 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Final, final
 
+from reportdl_core.coding import plain
 from reportdl_core.commands import RenewCredentials
-from reportdl_core.envelope import clean_message, read_object
+from reportdl_core.envelope import read_object, shown_message
 from reportdl_core.errors import Refusal
 from reportdl_core.events import CredentialsRenewed, Event, Lost, Refused, Sent
 from reportdl_core.http_head import Head
@@ -33,7 +34,8 @@ def token_request(*, application_id: str, application_key: Secret, user: str) ->
         ("Cache-Control", "no-cache"),
         ("Content-Type", "application/json"),
     )
-    return Outgoing(method="POST", target="/api/get_token", headers=headers, body=json.dumps(said).encode())
+    body = json.dumps(said).encode()
+    return Outgoing(method="POST", target="/api/get_token", headers=headers, body=body, hidden=(application_key,))
 
 
 @final
@@ -86,21 +88,29 @@ class RenewalExchange:
             busy = status == 429 or self._head.retry_after is not None
             return self._refused(Refusal.BUSY if busy else Refusal.UNAVAILABLE, "")
         try:
-            said = read_object(bytes(self._body)) or {}
+            said = read_object(plain(bytes(self._body), self._head.coding, cap=self.policy.max_envelope)) or {}
         except ValueError:
             said = {}
-        token = said.get("token")
-        usable = isinstance(token, str) and 0 < len(token) <= _LONGEST and token.isascii() and token.isprintable()
-        if status // 100 == 2 and isinstance(token, str) and usable:
-            self._keep(Secret(token.strip()))
+        token = _usable(said.get("token"))
+        if status // 100 == 2 and token is not None:
+            self._keep(token)
             return CredentialsRenewed(number=self.command.number)
-        message = said.get("message")
-        shown = clean_message(message) if isinstance(message, str) else "no token came back"
-        return self._refused(Refusal.CREDENTIALS, shown)
+        return self._refused(Refusal.CREDENTIALS, self._shown(said.get("message")))
+
+    def _shown(self, message: object) -> str:
+        if not isinstance(message, str):
+            return "no token came back"
+        return shown_message(message, hidden=tuple(secret.reveal() for secret in self.outgoing.hidden))
 
     def _refused(self, refusal: Refusal, message: str) -> Refused:
         head = self._head
         code, after = (None, None) if head is None else (head.status, head.retry_after)
-        return Refused(
-            number=self.command.number, refusal=refusal, message=message, code=code, retry_after=after
-        )
+        return Refused(number=self.command.number, refusal=refusal, message=message, code=code, retry_after=after)
+
+
+def _usable(token: object) -> Secret | None:
+    """The credential, if it can go into a header."""
+    if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+        return None
+    text = token.strip()
+    return Secret(text) if 0 < len(text) <= _LONGEST else None

@@ -57,9 +57,7 @@ def take(
     }
 
 
-def put_back(
-    snapshot: Mapping[str, Any], *, job: Job, token: Secret | None, now: float, elapsed: float
-) -> Restored:
+def put_back(snapshot: Mapping[str, Any], *, job: Job, token: Secret | None, now: float, elapsed: float) -> Restored:
     """The parts of the session that `take` wrote; LocalProtocolError where it is not such a session."""
     if not 0 <= elapsed < math.inf:
         raise LocalProtocolError(f"elapsed must be a number of seconds of at least 0, not {elapsed!r}")

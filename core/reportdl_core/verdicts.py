@@ -45,9 +45,15 @@ _REASONS: Final[dict[Refusal, Reason]] = {
 }
 
 # Refusals that say nothing of the file: access revoked (D27), an endpoint or an origin that is not the one (D29, D31).
-_ELSEWHERE: Final = frozenset({
-    Reason.ACCESS_DENIED, Reason.NOT_FOUND, Reason.REDIRECTED, Reason.ENDPOINT_MISSING, Reason.NOT_IMPLEMENTED,
-})
+_ELSEWHERE: Final = frozenset(
+    {
+        Reason.ACCESS_DENIED,
+        Reason.NOT_FOUND,
+        Reason.REDIRECTED,
+        Reason.ENDPOINT_MISSING,
+        Reason.NOT_IMPLEMENTED,
+    }
+)
 
 
 def final_verdict(facts: Facts, command: Command, event: Failure, answer: Answer, *, expired: bool) -> Verdict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, assert_never
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from reportdl_core.commands import Check, Get, Init, ListFormats, Request, Run
 from reportdl_core.envelope import Envelope, Unreadable, clean_message, read_envelope, refusal_of_message
@@ -36,13 +36,14 @@ _MAX_TOKEN: Final = 4096
 class Outgoing:
     """One request, relative to the server's base URL. `target` is path and query as they go on the wire.
 
-    The target of run, check and get holds the token: never show it.
+    The target of run, check and get holds the token: never show it. `hidden` are the secrets in the body.
     """
 
     method: str
     target: str
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
+    hidden: tuple[Secret, ...] = ()
 
     def __repr__(self) -> str:
         return f"Outgoing(method={self.method!r}, target={self.target.partition('?')[0]!r})"
@@ -88,7 +89,7 @@ def answer(command: Request, head: Head, body: bytes) -> Event:
     """What an answer that is not a file says; `body` is whole, or empty where it was too long (D26, D36)."""
     if head.status // 100 == 2:
         return _success(command, head, body)
-    refusal, message = _refused(head, body)
+    refusal, message = _refused(command, head, body)
     return Refused(
         number=command.number,
         refusal=refusal,
@@ -98,11 +99,19 @@ def answer(command: Request, head: Head, body: bytes) -> Event:
     )
 
 
-def _refused(head: Head, body: bytes) -> tuple[Refusal, str]:
+def _hidden(command: Request) -> tuple[str, ...]:
+    # A server may echo what it was asked: the token must not come back in a message (D39). Longest first.
+    if isinstance(command, ListFormats | Init):
+        return ()
+    issued = command.token.reveal()
+    return tuple(sorted({issued, query_token(command.token), unquote(issued)}, key=len, reverse=True))
+
+
+def _refused(command: Request, head: Head, body: bytes) -> tuple[Refusal, str]:
     status = head.status
     if status // 100 == 3:
         return Refusal.REDIRECTED, f"points to {head.location_origin}"
-    envelope = read_envelope(body)
+    envelope = read_envelope(body, hidden=_hidden(command))
     message = envelope.message if isinstance(envelope, Envelope) else ""
     named = refusal_of_message(message)
     match status:
@@ -132,7 +141,7 @@ _NOT_400: Final = frozenset({Refusal.ELEMENT_NOT_ALLOWED, Refusal.ELEMENT_NOT_FO
 
 
 def _success(command: Request, head: Head, body: bytes) -> Event:
-    envelope = Unreadable.NO_OBJECT if head.status == 206 else read_envelope(body)
+    envelope = Unreadable.NO_OBJECT if head.status == 206 else read_envelope(body, hidden=_hidden(command))
     match envelope:
         case Unreadable.NO_OBJECT:
             return _unfit(command, head, Refusal.NO_ENVELOPE, _described(head))

@@ -39,15 +39,12 @@ class RequestsFlight(HTTPAdapter):
         self._errand, self._journey, self._tls = errand, Journey(errand.exchange), tls
         super().__init__()  # retries nothing
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, **kwargs, ssl_context=self._tls)
-
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """The context knows whom to trust; requests would add authorities of its own."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        origin = self._errand.origin
-        pool = self.poolmanager.connection_from_host(origin.host, origin.port, origin.scheme)
+        origin, tls = self._errand.origin, {"ssl_context": self._tls}
+        pool = self.poolmanager.connection_from_host(origin.host, origin.port, origin.scheme, pool_kwargs=tls)
         pool.ConnectionCls = _departing(pool.ConnectionCls, self._errand.target, self._journey)
         return pool
 
@@ -58,10 +55,10 @@ class RequestsFlight(HTTPAdapter):
         try:
             patience = (exchange.connect_timeout, exchange.read_timeout)
             with self.send(asked.prepare(), stream=True, timeout=patience) as response:
+                pieces = response.raw.stream(CHUNK, decode_content=False)
                 wanted = exchange.head(response.status_code, response.raw.headers.items())
-                for data in response.raw.stream(CHUNK, decode_content=False) if wanted else ():
-                    if not exchange.feed(data):
-                        break
+                while wanted and (data := next(pieces, b"")):
+                    wanted = exchange.feed(data)
         except (requests.RequestException, HTTPError, OSError) as error:
             return self._journey.fail(error)
         finally:

@@ -1,4 +1,4 @@
-"""The command `reportdl`. Loads nothing but what the command that was typed needs."""
+"""The command `reportdl`. Decides what happens before a command is known; loads only what the typed one needs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ def main() -> None:
     """The entry point: run the command line and exit with its code."""
     try:
         from reportdl.cli.app import app
+        from reportdl.cli.exits import run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "click":
             raise
         sys.exit("reportdl: the command line needs its extra: pip install 'reportdl[cli]'")
-    from reportdl.cli.exits import run
-
+    except KeyboardInterrupt:  # while Python was still loading: there is nothing to clean up
+        sys.exit(130)
     sys.exit(run(app))

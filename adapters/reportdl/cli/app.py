@@ -1,4 +1,4 @@
-"""Decides which commands there are; each is loaded when it is typed."""
+"""Decides which commands there are; each is loaded when it is typed, or listed."""
 
 from __future__ import annotations
 
@@ -7,42 +7,52 @@ from typing import Final
 
 import click
 
+import reportdl
+
 __all__ = ["app"]
 
-_COMMANDS: Final = {"formats": "formats", "get": "get", "serve": "serve"}
+_COMMANDS: Final = ("get", "formats", "serve")
 
 
 class _Late(click.Group):
     """A group whose commands' modules are imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"reportdl.cli.{module}"), module)
+        command: click.Command = getattr(import_module(f"reportdl.cli.{cmd_name}"), cmd_name)
         return command
 
 
 @click.group(cls=_Late, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="reportdl", message="%(prog)s %(version)s")
+@click.version_option(version=reportdl.__version__, message="%(prog)s %(version)s")
 def app() -> None:
     """Bring External Reports home from a Metric Insights server, whole or not at all.
 
-    The server comes from --url or REPORTDL_URL; credentials from REPORTDL_TOKEN, --token-file, or
-    REPORTDL_APPLICATION_ID, REPORTDL_APPLICATION_KEY and REPORTDL_USER.
+    The server comes from --url or REPORTDL_URL. Credentials come from the environment: REPORTDL_TOKEN (a token from
+    /api/get_token; with --bearer or REPORTDL_TOKEN_KIND=bearer a personal API token), or REPORTDL_APPLICATION_ID,
+    REPORTDL_APPLICATION_KEY and REPORTDL_USER, which renew themselves; or from --token-file.
+
+    Results go to stdout, all else to stderr.
+
+    \b
+    Examples
+      export REPORTDL_URL=https://mi.example.com REPORTDL_TOKEN=...
+      reportdl formats 1042
+      reportdl get 1042 -f pdf -o out/
 
     \b
     Exit codes
-      0  ok
-      1  other
-      2  usage
-      3  generation failed
-      4  credentials refused, or no access
-      5  not found, not downloadable, format not offered, or no such endpoint
-      6  expired or timed out
-      7  network or server trouble: trying again can help
+      0    ok
+      1    other, such as a disk that is full
+      2    usage: nothing was sent
+      3    the report could not be generated
+      4    credentials refused, or no access to the report
+      5    not found, not downloadable, format not offered, or no such endpoint on the server
+      6    expired or timed out
+      7    network or server trouble: trying again can help
       130  Ctrl-C
-    """  # noqa: D301 - click reads the backspace itself
+    """  # noqa: D301 - click's own mark for lines that stay as they are

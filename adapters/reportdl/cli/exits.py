@@ -1,25 +1,26 @@
-"""Decides how a command ends: which exit code, and what is said on stderr.
+"""Decides how a command ends: its exit code, and what is said on stderr.
 
 0 ok, 1 other, 2 usage, 3 generation failed, 4 credentials or no access, 5 not found, not downloadable or format not
 offered, 6 expired or timed out, 7 network or server trouble, 130 Ctrl-C. Must never show a traceback for something
-that a server or a network did, and never a token.
+that a server, a network or a disk did, and never a token.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import click
 
-from reportdl_core.errors import InvalidJob, Reason, ReportdlError
-from reportdl_core.outcome import Outcome
+from reportdl.cli.speech import tell
+from reportdl.cli.stops import Stopped, stoppable
+from reportdl.errors import DownloadError
+from reportdl_core.errors import Reason, ReportdlError
 from reportdl_core.sink import NotKept
 
-__all__ = ["CODES", "explain", "run"]
+__all__ = ["CODES", "run"]
 
 CODES: Final[dict[Reason, int]] = {
     Reason.DELIVERED: 0,
@@ -43,54 +44,71 @@ CODES: Final[dict[Reason, int]] = {
     Reason.UNVERIFIED: 1,
 }
 
+_OTHER, _USAGE = 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """How it ended; with `--json` its fields are the object on stderr."""
+
+    error: str
+    reason: str
+    message: str
+    retryable: bool = False
+    kept: str | None = None
+    alternatives: tuple[str, ...] = ()
+    exit_code: int
+
 
 def run(app: click.Command) -> int:
     """Run the command line; returns its exit code."""
-    as_json = "--json" in sys.argv
+    as_json = "--json" in sys.argv[1:]
     try:
-        code = app.main(standalone_mode=False, prog_name="reportdl")
+        with stoppable():
+            code = app.main(standalone_mode=False, prog_name="reportdl")
         return code if isinstance(code, int) else 0
-    except click.exceptions.Exit as ending:
-        return ending.exit_code
+    except click.UsageError as error:
+        if not as_json:
+            error.show(sys.stderr)  # with the usage line, and where the help is
+            return error.exit_code
+        end = _End(error="UsageError", reason="usage", message=error.format_message(), exit_code=error.exit_code)
     except click.ClickException as error:
-        error.show(sys.stderr)
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        explain("interrupted: nothing was kept, and no request is under way any more", 130, as_json=as_json)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output went away. The descriptor is replaced, or the interpreter would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        end = _End(error="Failed", reason="other", message=error.format_message(), exit_code=error.exit_code)
+    except Stopped as stop:
+        message = f"{stop.word}: {stop.note}"
+        end = _End(error="Stopped", reason=stop.word, message=message, kept=stop.path, exit_code=stop.code)
     except ReportdlError as error:
-        code, outcome = _code(error), getattr(error, "outcome", None)
-        explain(str(error), code, as_json=as_json, error=error, outcome=outcome)
-        return code
+        end = _ended(error)
+    except Exception as error:  # noqa: BLE001 - a bug is told like any other end, and in full where that was asked for
+        end = _bug(error)
+    tell(json.dumps(asdict(end)) if as_json else f"reportdl: {end.message}")
+    return end.exit_code
 
 
-def _code(error: ReportdlError) -> int:
-    outcome = getattr(error, "outcome", None)
-    if isinstance(outcome, Outcome):
-        return CODES[outcome.reason]
-    if isinstance(error, InvalidJob | ValueError):
-        return 2  # a URL or an id that cannot be used: nothing was sent
-    return 1
+def _ended(error: ReportdlError) -> _End:
+    name, message = type(error).__name__, str(error)
+    if isinstance(error, DownloadError):
+        outcome = error.outcome
+        return _End(
+            error=name,
+            reason=outcome.reason.value,
+            message=message,
+            retryable=outcome.retryable,
+            kept=outcome.kept,
+            alternatives=outcome.alternatives,
+            exit_code=CODES[outcome.reason],
+        )
+    if isinstance(error, ValueError):  # an id, a URL, a fault, a catalog that cannot be used: nothing was sent
+        return _End(error=name, reason="usage", message=message, exit_code=_USAGE)
+    kept = error.path if isinstance(error, NotKept) else None
+    return _End(error=name, reason="other", message=message, kept=kept, exit_code=_OTHER)
 
 
-def explain(
-    message: str, code: int, *, as_json: bool, error: ReportdlError | None = None, outcome: Outcome | None = None
-) -> None:
-    """Say on stderr how it ended: a line for people, or with `--json` one object for programs."""
-    if not as_json:
-        click.echo(f"reportdl: {message}", err=True)
-        return
-    kept = outcome.kept if outcome is not None else error.path if isinstance(error, NotKept) else None
-    said = {
-        "error": "Interrupted" if error is None else type(error).__name__,
-        "message": message,
-        "reason": None if outcome is None else outcome.reason.value,
-        "retryable": False if outcome is None else outcome.retryable,
-        "kept": kept,
-        "exit_code": code,
-    }
-    click.echo(json.dumps(said, ensure_ascii=False), err=True)
+def _bug(error: Exception) -> _End:
+    if {"-v", "--verbose"} & set(sys.argv):
+        import traceback
+
+        # The lines of the program, never its variables: those may hold a token.
+        tell("".join(traceback.format_exception(error)).rstrip())
+    message = f"{type(error).__name__}: {error} (this is a bug of reportdl; -v shows where)"
+    return _End(error=type(error).__name__, reason="other", message=message, exit_code=_OTHER)

@@ -1,4 +1,4 @@
-"""`reportdl formats`: what a report offers, one key a line."""
+"""Decides how `reportdl formats` answers: one key a line on stdout, in the server's order (R8)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,31 @@ import json
 
 import click
 
-from reportdl.cli.options import Connection, connecting, segment_option
+from reportdl.cli.connection import Connection
+from reportdl.cli.options import connecting, segment_option
+from reportdl.cli.speech import say
+from reportdl.cli.terminal import display
 
 __all__ = ["formats"]
 
 
-@click.command()
+@click.command(short_help="List the formats that a report offers.")
 @click.argument("element")
 @segment_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array; errors as one JSON object on stderr.")
 @connecting
 def formats(*, element: str, segment: str, as_json: bool, connection: Connection) -> None:
-    """List the formats that an External Report offers.
+    """List the formats that an External Report offers, one key a line.
+
+    ELEMENT is the report's id: the number in its address on the server. What a report offers depends on the BI tool
+    that it comes from.
 
     \b
+    Examples
       reportdl formats 1042
-      reportdl formats 1042 --segment 71
-    """  # noqa: D301 - click reads the backspace itself
-    with connection.client() as client:
+      reportdl formats 1044 --segment 71
+      reportdl formats 1042 --json | jq -r '.[0]'
+    """  # noqa: D301 - click's own mark for lines that stay as they are
+    with display(f"{element:.40} formats", plain=connection.verbose) as shown, connection.client(shown) as client:
         offered = client.formats(element, segment=segment)
-    click.echo(json.dumps(list(offered)) if as_json else "\n".join(offered))
+    say(json.dumps(list(offered)) if as_json else "\n".join(offered))

@@ -1,64 +1,153 @@
-"""`reportdl get`: one report to a folder, a file or stdout. stdout carries the final path and nothing else."""
+"""Decides how `reportdl get` answers: the final path on stdout and nothing else, or one JSON object, or the bytes."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from reportdl.cli.options import Connection, connecting, segment_option
+from reportdl.cli.connection import Connection
+from reportdl.cli.options import connecting, segment_option
+from reportdl.cli.speech import READER_LEFT, Pipe, say, tell
+from reportdl.cli.stops import Stopped
+from reportdl.cli.terminal import Display, display
+from reportdl_core.job import Job, identifier
+
+if TYPE_CHECKING:
+    from reportdl.files import Clash
+    from reportdl.progress import Progress
+    from reportdl_core.outcome import Receipt
 
 __all__ = ["get"]
 
+_LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
 
-@click.command()
+
+@click.command(short_help="Download one report, whole or not at all.")
 @click.argument("element")
 @segment_option
-@click.option("-f", "--format", "key", required=True, metavar="KEY", help="A format key, such as pdf, xls or csv.")
+@click.option(
+    "-f", "--format", "key", required=True, metavar="KEY", help="A key that `reportdl formats` lists: pdf, xls, csv..."
+)
 @click.option(
     "-o",
     "--output",
     default=".",
     show_default=True,
     metavar="DIR|FILE|-",
-    help="A folder (it exists, or ends in /), a file, or - for stdout.",
+    help="A folder (one that exists, or a name that ends in /), a file, or - for stdout.",
 )
-@click.option("--overwrite", "clash", flag_value="overwrite", help="Replace a file that has the name already.")
-@click.option("--skip-existing", "clash", flag_value="skip", help="Keep a file that has the name already.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the path.")
+@click.option("--overwrite", is_flag=True, help="In a folder: replace a file that has the name already.")
+@click.option("--skip-existing", is_flag=True, help="Keep a file that has the name already, and print its path.")
+@click.option("--allow-unverified", is_flag=True, help="Publish a file of which nothing proves that it is whole.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object (with -o - to stderr); errors as one JSON object on stderr.",
+)
 @connecting
 def get(
-    *, element: str, segment: str, key: str, output: str, clash: str | None, as_json: bool, connection: Connection
+    *,
+    element: str,
+    segment: str,
+    key: str,
+    output: str,
+    overwrite: bool,
+    skip_existing: bool,
+    allow_unverified: bool,
+    as_json: bool,
+    connection: Connection,
 ) -> None:
-    """Download one External Report, whole or not at all.
+    """Download one External Report, whole or not at all, and print the path of its file.
 
-    Blocks while the report is generated, which takes seconds to half an hour. A file that is named is replaced; in a
-    folder an existing name gets a suffix.
+    ELEMENT is the report's id: the number in its address on the server. The report is generated for you, which takes
+    seconds to half an hour. A file that you name is replaced; in a folder the server's name for it is used, and a
+    name that is taken gets a suffix.
 
     \b
+    Examples
       reportdl get 1042 -f pdf -o out/
-      reportdl get 1042 --segment 71 -f xls -o sales.xlsx
+      reportdl get 1044 --segment 71 -f xls -o north.xlsx
       reportdl get 1042 -f csv -o - | head
-    """  # noqa: D301 - click reads the backspace itself
-    from reportdl.cli.terminal import display
+      reportdl get 1042 -f pdf --json | jq -r .sha256
+    """  # noqa: D301 - click's own mark for lines that stay as they are
+    # Checked here, before credentials and folders: a slip of the pen is said first.
+    job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=key)
+    clash = _clash(overwrite, skip_existing)
+    to_stdout = output == "-"
+    pipe = _pipe(key) if to_stdout else None
+    label = f"{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"
+    plain = connection.verbose or (to_stdout and sys.stdout.isatty())
+    with display(label, plain=plain) as shown, connection.client(shown, allow_unverified=allow_unverified) as client:
+        seen = _Seen(shown)
+        try:
+            got = client.download(
+                job.element,
+                segment=job.segment,
+                format=job.format,
+                to=output if pipe is None else pipe.binary,
+                clash=clash,
+                on_progress=seen,
+            )
+        except Stopped as stop:
+            stop.note = seen.note(output)
+            raise
+    if pipe is not None and pipe.reader_left:
+        raise click.exceptions.Exit(READER_LEFT)
+    _told(got, as_json=as_json)
+
+
+def _clash(overwrite: bool, skip_existing: bool) -> Clash | None:
     from reportdl.files import Clash
 
-    target = sys.stdout.buffer if output == "-" else output
-    with connection.client() as client, display(f"{element} {key}") as shown:
-        got = client.download(
-            element,
-            segment=segment,
-            format=key,
-            to=target,
-            clash=None if clash is None else Clash(clash),
-            on_progress=shown,
-        )
-    for warning in got.warnings:
-        click.echo(f"reportdl: note: {warning}", err=True)
-    if as_json:
+    if overwrite and skip_existing:
+        raise click.UsageError("--overwrite and --skip-existing exclude each other")
+    return Clash.OVERWRITE if overwrite else Clash.SKIP if skip_existing else None
+
+
+def _pipe(key: str) -> Pipe:
+    pipe = Pipe()
+    if sys.stdout.isatty() and key.lower() not in _LEGIBLE:
+        raise click.UsageError(f"stdout is a terminal, which cannot show {key}: name a file, or pipe it somewhere")
+    return pipe
+
+
+class _Seen:
+    """Passes progress on, and knows whether a signal may have come after the whole file."""
+
+    def __init__(self, shown: Display) -> None:
+        self._shown = shown
+        self._last: Progress | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        self._last = progress
+        self._shown(progress)
+
+    def note(self, output: str) -> str:
+        """What was kept, as far as can be known from here."""
+        last = self._last
+        if last is None or not last.received or (last.total is not None and last.received < last.total):
+            return "nothing was kept"
+        if output == "-":
+            return "the file had come, and stdout may hold the beginning of it"
+        return f"the whole file had come at that moment: it may be at {output}"
+
+
+def _told(got: Receipt, *, as_json: bool) -> None:
+    path = None if got.path is None else os.fspath(got.path)
+    try:
+        if not as_json:
+            for warning in got.warnings:
+                tell(f"reportdl: note: {warning}")
+            if path is not None:
+                say(path)
+            return
         said = {
-            "path": None if got.path is None else str(got.path),
+            "path": path,
             "filename": got.filename,
             "content_type": got.content_type,
             "size": got.size,
@@ -66,6 +155,9 @@ def get(
             "length_verified": got.length_verified,
             "warnings": list(got.warnings),
         }
-        click.echo(json.dumps(said, ensure_ascii=False), err=output == "-")
-    elif got.path is not None:
-        click.echo(str(got.path))
+        (tell if path is None else say)(json.dumps(said))
+    except Stopped as stop:
+        stop.note, stop.path = f"the file is {got.filename}", path
+        if path is not None:
+            stop.note = f"the file is kept as {path}"
+        raise

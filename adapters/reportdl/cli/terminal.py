@@ -40,9 +40,14 @@ class Display(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-    def __call__(self, progress: Progress) -> None: ...
-    def asks(self, state: str) -> None: ...
-    def ends(self, state: str, trouble: str | None) -> None: ...
+    def __call__(self, progress: Progress) -> None:
+        """The job has moved, or bytes have come."""
+
+    def asks(self, state: str) -> None:
+        """A request is about to leave."""
+
+    def ends(self, state: str, trouble: str | None) -> None:
+        """It ended, well or in trouble."""
 
 
 def display(label: str, *, plain: bool = False) -> Display:
