@@ -84,6 +84,11 @@ class Record:
         insuring = self.facts.run is RunPhase.ALIVE and not self.facts.ready
         rest(self.facts, self.policy, seed=self.seed, now=now, insuring=insuring)
 
+    def _at_once(self, now: float) -> None:
+        # But a renewal that failed keeps its pause, whatever else comes in the meantime (I13).
+        if self.facts.renewal is not Renewal.WANTED:
+            self.facts.due = now
+
     def _end(self, reason: Reason, move: Move = Move.FAIL) -> None:
         self.verdict = Verdict(move, reason)
 
@@ -120,7 +125,8 @@ class Record:
         self._on_valid(now)
         if not facts.ready:
             facts.ready, facts.pauses = True, 0
-        facts.step, facts.run_unproven, facts.due = Step.GET, False, now
+        facts.step, facts.run_unproven = Step.GET, False
+        self._at_once(now)
 
     def _on_in_progress(self, now: float) -> None:
         facts = self.facts
@@ -163,7 +169,7 @@ class Record:
 
     def _want_renewal(self, command: Command, now: float) -> None:
         facts = self.facts
-        facts.due = now
+        self._at_once(now)
         if command.number > facts.renewed:  # else an older credential was refused: repeat without renewing (D16)
             if facts.renewal is Renewal.SPENT:
                 self._end(Reason.CREDENTIALS)
@@ -253,7 +259,8 @@ class Record:
         unnamed = facts.formats is None and not isinstance(command, ListFormats)
         if self.verdict.reason is Reason.INVALID_FORMAT and unnamed:
             # Asked without a preflight: the others are named before the end (D12).
-            self.verdict, facts.naming, facts.run, facts.due = None, True, RunPhase.OVER, now
+            self.verdict, facts.naming, facts.run = None, True, RunPhase.OVER
+            self._at_once(now)
 
     def _too_early(self, now: float) -> bool:
         facts = self.facts

@@ -121,6 +121,9 @@ class Session:
     @property
     def outstanding(self) -> tuple[Command, ...]:
         """The commands that want an answer now: at most one `Run` and one other (I4). Empty once it is over."""
+        return self._pending()
+
+    def _pending(self) -> tuple[Run | Other, ...]:
         return tuple(command for command in (self._run, self._other) if command is not None)
 
     @property
@@ -174,7 +177,7 @@ class Session:
     def snapshot(self, *, now: float) -> dict[str, Any]:
         """Everything but the token, as JSON values. Write it before the commands it shows are executed (D43)."""
         with self._guard:
-            return take(self._record, self._cell.state, self.outstanding, self._outcome, now=instant(now))
+            return take(self._record, self._cell.state, self._pending(), self._outcome, now=instant(now))
 
     @classmethod
     def restore(
@@ -291,9 +294,9 @@ class Session:
         return self.job if key is None or key == self.job.format else replace(self.job, format=key)
 
     def _held(self) -> Secret:
-        if self._record.token is None:  # never: `_wanted` asks for a token first (I2)
-            raise LocalProtocolError("no token")
-        return self._record.token
+        token = self._record.token
+        assert token is not None, "`_wanted` asks for a token first (I2)"
+        return token
 
     def _finish(self, verdict: Verdict) -> tuple[Command, ...]:
         facts, before = self._record.facts, self._cell.state

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar, assert_never
 
-from reportdl_core.commands import Check, Command, Get, Init, ListFormats, Other, RenewCredentials, Run, Wait
+from reportdl_core.commands import Check, Get, Init, ListFormats, Other, RenewCredentials, Run, Wait
 from reportdl_core.errors import InvalidJob, LocalProtocolError, Reason
 from reportdl_core.facts import Facts, RunPhase, pack, unpack
 from reportdl_core.job import Job
@@ -41,7 +41,7 @@ class Restored(NamedTuple):
 
 
 def take(
-    record: Record, state: State, outstanding: tuple[Command, ...], outcome: Outcome | None, *, now: float
+    record: Record, state: State, outstanding: tuple[Run | Other, ...], outcome: Outcome | None, *, now: float
 ) -> dict[str, Any]:
     """The session as JSON values (D43)."""
     job = record.job
@@ -122,14 +122,14 @@ def _outstanding(
     return run, other
 
 
-def _command(command: Command, job: Job, now: float) -> list[Any]:
+def _command(command: Run | Other, job: Job, now: float) -> list[Any]:
     match command:
         case ListFormats() | Init() | Run() | Check() | Get():
             return [type(command).__name__, command.number, command.deadline - now, command.job.format]
         case Wait() | RenewCredentials():
             return [type(command).__name__, command.number, command.deadline - now, job.format]
         case _:
-            raise LocalProtocolError("Finish is never outstanding")
+            assert_never(command)
 
 
 def _command_back(written: object, job: Job, token: Secret | None, now: float) -> Run | Other:

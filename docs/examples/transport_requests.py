@@ -1,7 +1,6 @@
-"""A sync transport over requests, by a transport adapter of its own.
+"""A sync transport over requests: one connection for each request, no proxy.
 
-requests would rewrite the token's percent-encoding, and urllib3 below it logs each target. So both are given the path
-alone, and a connection class puts the real target into the request line. No proxy.
+requests rewrites percent-encodings and urllib3 logs targets: a connection class puts the token in below both of them.
 """
 
 from ssl import SSLContext

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -118,7 +119,7 @@ class TestPauses:
                 play.alarm()
         after = [one for one in asked if one >= 300.0]
         assert 300.0 < after[0] <= 302.0, "just after five minutes, one check asks"
-        gaps = [later - earlier for earlier, later in zip(after, after[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(after)]
         assert all(gap > 0.0 for gap in gaps)
         assert all(7.5 <= gap <= 30.0 for gap in gaps[12:]), gaps
         assert len(after) < 150
@@ -256,7 +257,7 @@ class TestNumbersOutOfRange:
 
     def test_a_huge_growth_is_no_overflow(self) -> None:
         play = Playbook(Session(JOB, policy=Policy(growth=1e9, silence=3600.0), now=0.0))
-        for _ in range(70):
+        for _ in range(40):
             play >> Lost(number=play[ListFormats], sent=Sent.UNKNOWN)
             play << Wait
             assert 0.0 < play.last(Wait).deadline - play.now <= 15.0
@@ -338,3 +339,47 @@ def test_a_formats_answer_can_be_given_before() -> None:
     play >> FormatsListed(number=1, formats=("csv",))
     assert play.driven.outcome is not None
     assert (play.driven.outcome.reason, play.driven.outcome.alternatives) == (Reason.INVALID_FORMAT, ("csv",))
+
+
+@pytest.mark.rules("D43", "I11")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("restarts", ["rewound"]),
+        ("restarts", [[]]),
+        ("restarts", None),
+        ("evidence", None),
+        ("evidence", [["Run", "lost", "", "long ago"]]),
+        ("evidence", [["Run", "lost", "", 1e300]]),
+        ("session", []),
+    ],
+)
+def test_a_job_s_own_part_of_a_snapshot_is_checked_too(name: str, value: object) -> None:
+    snapshot = Download(JOB, now=0.0).snapshot(now=0.0)
+    assert Download.restore(snapshot, job=JOB, token=None, now=0.0, elapsed=0.0).outcome is None
+    with pytest.raises(LocalProtocolError, match="snapshot|time"):
+        Download.restore(snapshot | {name: value}, job=JOB, token=None, now=0.0, elapsed=0.0)
+
+
+class TestARenewalThatFailed:
+    def paused(self) -> Playbook[Session]:
+        """`check` was refused and the renewal lost, while `run` is out: the next renewal has to wait."""
+        play = running(Policy(first_check=1.0)).alarm() << Check
+        play.at(1.5) >> Refused(number=play[Check], refusal=Refusal.CREDENTIALS, code=401)
+        play << RenewCredentials
+        play.at(2.0) >> Lost(number=play[RenewCredentials], sent=Sent.UNKNOWN)
+        return play << Wait
+
+    @pytest.mark.rules("I13", "D16")
+    @pytest.mark.parametrize("kind", ["finished", "refused"])
+    def test_it_keeps_its_pause_whatever_run_answers(self, kind: str) -> None:
+        play = self.paused()
+        until, number = play.last(Wait).deadline, play[Run]
+        assert until > 2.1
+        refused = Refused(number=number, refusal=Refusal.CREDENTIALS, code=401)
+        play.at(2.1) >> (RunFinished(number=number) if kind == "finished" else refused)
+        play << None  # the Wait is kept
+        play.alarm() << RenewCredentials
+        assert play.now == until
+        play >> CredentialsRenewed(number=play[RenewCredentials])
+        play << (Get if kind == "finished" else (Run, Wait))

@@ -10,6 +10,7 @@ from reportdl.cli.connection import Connection
 from reportdl.cli.options import connecting, segment_option
 from reportdl.cli.speech import say
 from reportdl.cli.terminal import display
+from reportdl_core.job import identifier
 
 __all__ = ["formats"]
 
@@ -31,6 +32,8 @@ def formats(*, element: str, segment: str, as_json: bool, connection: Connection
       reportdl formats 1044 --segment 71
       reportdl formats 1042 --json | jq -r '.[0]'
     """  # noqa: D301 - click's own mark for lines that stay as they are
-    with display(f"{element:.40} formats", plain=connection.verbose) as shown, connection.client(shown) as client:
-        offered = client.formats(element, segment=segment)
+    # Checked here, before credentials: a slip of the pen is said first.
+    report, part = identifier(element, "element"), identifier(segment, "segment")
+    with display(f"{report} formats", plain=connection.verbose) as shown, connection.client(shown) as client:
+        offered = client.formats(report, segment=part)
     say(json.dumps(list(offered)) if as_json else "\n".join(offered))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Live", "clock"]
 
 _WIDEST: Final = 100
+_NARROW: Final = 72  # below it a bar has no room, and a row that wraps could not be taken back
+_MARGIN: Final = 4  # a terminal echoes ^C after the row: it must not wrap either
 _FRAMES: Final = 8  # a second
 
 
@@ -59,17 +61,14 @@ class Live:
         self._times = 0
         self._spinner = Spinner("line")
         # Used as a picture and a measure of the rate alone: it is never started, the drawing below redraws all.
-        self._transfer = Transfer(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            auto_refresh=False,
-        )
+        said, size = TextColumn("{task.description}", markup=False), DownloadColumn()
+        self._narrow = (said, size)
+        self._wide = (said, BarColumn(bar_width=None), size, TransferSpeedColumn(), TimeRemainingColumn())
+        self._transfer = Transfer(auto_refresh=False)
         self._task = self._transfer.add_task(f"{label}: {SAID[State.READY]}", total=None)
+        self._console = Console(stderr=True)
         self._drawing = Drawing(
-            get_renderable=self._picture, console=Console(stderr=True), transient=True, refresh_per_second=_FRAMES
+            get_renderable=self._picture, console=self._console, transient=True, refresh_per_second=_FRAMES
         )
 
     def __enter__(self) -> Self:
@@ -118,13 +117,14 @@ class Live:
                 times = f" ({self._times} times)" if self._times > 1 else ""
                 words = f"  {self._trouble[0]}: {self._trouble[1]}{times}; going on"
                 rows.append(Text(words, style="yellow", no_wrap=True, overflow="ellipsis"))
-            return Constrain(Group(*rows), _WIDEST)
+            return Constrain(Group(*rows), max(1, min(_WIDEST, self._console.width - _MARGIN)))
 
     def _row(self) -> RenderableType:
         from rich.text import Text
 
         now = self._now
         if now is not None and now.received:
+            self._transfer.columns = self._wide if self._console.width >= _NARROW else self._narrow
             return self._transfer.get_renderable()
         state = State.INIT if now is None else now.state
         again = f", session {now.sessions}" if now is not None and now.sessions > 1 else ""

@@ -57,11 +57,12 @@ def display(label: str, *, plain: bool = False) -> Display:
     """
     if plain or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return Lines(label)
+    from reportdl.cli.live import Live
+
     try:
-        from reportdl.cli.live import Live
-    except ModuleNotFoundError:  # click alone is enough for the command; rich only makes it nicer
+        return Live(label)
+    except ModuleNotFoundError:  # click is enough for the command; rich makes it nicer to look at
         return Lines(label)
-    return Live(label)
 
 
 def concluded(label: str, progress: Progress, received: int) -> str:

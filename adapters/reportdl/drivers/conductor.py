@@ -74,6 +74,8 @@ class Conductor(Generic[W]):
         """Feed what came, or the alarm's own event for None. An exception is a bug somewhere: it is raised as it is."""
         if isinstance(event, BaseException):
             raise event
+        if event is not None and event.number not in self._running:
+            return  # late: its request was stopped, and its answer crossed the order to stop (I7)
         # A timer may fire a moment early, and its clock may lag behind the alarm: time must not run backwards.
         self._now = max(self._now, self._clock())
         if event is None:

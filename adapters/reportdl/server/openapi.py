@@ -62,6 +62,14 @@ def _parameter(name: str, place: str, schema: _Object, text: str, required: str 
 
 _ID: Final[_Object] = {"type": "integer", "minimum": 0}
 
+
+def _then(state: str, text: str, **query: str) -> _Object:
+    """From `init` on to a state that takes its token; the token is put into the query as it is (R13)."""
+    same = {f"path.{name}": f"$request.path.{name}" for name in ("elementId", "dimensionId")}
+    asked = {f"query.{name}": value for name, value in query.items()}
+    parameters = {**same, "path.state": state, "query.token": "$response.body#/token", **asked}
+    return {"operationId": "download", "description": text, "parameters": parameters}
+
 _DOWNLOAD: Final[_Object] = {
     "operationId": "download",
     "summary": "One step of a download",
@@ -77,6 +85,11 @@ _DOWNLOAD: Final[_Object] = {
         "200": {
             "description": "An envelope, or from `get` the file as an attachment",
             "content": {"application/json": {"schema": _ref("Envelope")}, **_FILES},
+            "links": {
+                "run": _then("run", "Generate the file", format="csv"),
+                "check": _then("check", "Ask whether it is there"),
+                "get": _then("get", "Fetch it", format="csv"),
+            },
         },
         "400": _json(
             _ref("Envelope"),
@@ -92,9 +105,11 @@ _DOWNLOAD: Final[_Object] = {
 }
 
 
-def _listing(name: str, text: str, *parameters: _Object) -> _Object:
-    answer = _json({"type": "object"}, text)
-    return {"get": {"operationId": name, "parameters": [*parameters], "responses": {"200": answer, **_DENIED}}}
+def _listing(name: str, text: str, *parameters: _Object, **refused: str) -> _Object:
+    """A neighbour. `refused` are its own refusals, such as `_404="No such element"`."""
+    responses = {code.lstrip("_"): _json(_ref("Envelope"), why) for code, why in refused.items()}
+    responses |= {"200": _json({"type": "object"}, text), **_DENIED}
+    return {"get": {"operationId": name, "parameters": [*parameters], "responses": responses}}
 
 
 _GET_TOKEN: Final[_Object] = {
@@ -105,11 +120,13 @@ _GET_TOKEN: Final[_Object] = {
         "responses": {
             "200": _json(_ref("Issued"), "A token for the user"),
             "400": _json(_ref("Envelope"), "Not a JSON object of the three fields"),
-            **_DENIED,
+            "401": _json(_ref("Unauthorized"), "No such application id and key"),
+            "408": _json(_ref("Envelope"), "The body did not come"),
         },
     },
     "get": {
         "operationId": "renew",
+        "security": [{"token": []}, {}],
         "responses": {
             "200": _json(
                 {"oneOf": [_ref("Issued"), {"type": "array", "maxItems": 0}]},
@@ -133,9 +150,14 @@ DESCRIPTION: Final[_Object] = {
             "One element",
             _parameter("element", "query", _ID, "Its id"),
             _parameter("dimension_value", "query", _ID, "One of its segments", "sometimes"),
+            _403="Element not allowed",
+            _404="Element not found",
         ),
         "/api/dimension_value": _listing(
-            "dimension_values", "The values of a dimension", _parameter("dimension", "query", _ID, "Its id")
+            "dimension_values",
+            "The values of a dimension",
+            _parameter("dimension", "query", _ID, "Its id"),
+            _400="dimension is missing",
         ),
         "/api/data_source_plugin": _listing("plugins", "The source plugins"),
     },

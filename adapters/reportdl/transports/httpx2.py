@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, Protocol, final
 
+import anyio
 import httpx2
 
 from reportdl.errands import Errand
@@ -78,6 +79,8 @@ class Httpx2Transport:
                 await response.aclose()
         except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
             return exchange.lost(sent=journey.sent, message=described(error))
+        finally:
+            await journey.let_go()
         return await finished(exchange)
 
     async def aclose(self) -> None:
@@ -87,15 +90,25 @@ class Httpx2Transport:
 
 
 class _Journey:
-    """Whether a byte of a request may have left."""
+    """How far a request has come: whether a byte of it may have left, and a connection that nobody holds yet."""
 
-    sent = Sent.NOT_SENT
+    def __init__(self) -> None:
+        self.sent = Sent.NOT_SENT
+        self._loose: Any = None
 
     async def trace(self, name: str, info: dict[str, Any]) -> None:
         """httpx2 is about to do this, or has done it."""
+        if name.endswith("connect_tcp.complete"):
+            self._loose = info["return_value"]
         # A tunnel's own CONNECT goes to the proxy, with nothing of ours in it.
-        if name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-            self.sent = Sent.UNKNOWN
+        elif name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.sent, self._loose = Sent.UNKNOWN, None
+
+    async def let_go(self) -> None:
+        """Close what httpx2 forgets: a connection whose TLS handshake was cancelled (D38)."""
+        if self._loose is not None:
+            with anyio.CancelScope(shield=True):
+                await self._loose.aclose()
 
 
 def _client(network: Network, origin: Origin, limits: httpx2.Limits) -> httpx2.AsyncClient:
