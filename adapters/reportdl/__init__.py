@@ -10,13 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reportdl_core.errors import Reason
-from reportdl_core.job import Job
-from reportdl_core.lifecycle import State
-from reportdl_core.outcome import Evidence, Outcome, Receipt
-from reportdl_core.policy import Expiry, Policy, Preflight
-from reportdl_core.sink import NotKept
-
 from reportdl.client import DEFAULT_POLICY, Client, download, formats
 from reportdl.credentials import ApplicationKey, Bearer, Credentials, Token
 from reportdl.errors import (
@@ -44,6 +37,12 @@ from reportdl.files import Clash, TargetUnusable
 from reportdl.network import Network
 from reportdl.origin import InvalidUrl
 from reportdl.progress import Progress
+from reportdl_core.errors import Reason
+from reportdl_core.job import Job
+from reportdl_core.lifecycle import State
+from reportdl_core.outcome import Evidence, Outcome, Receipt
+from reportdl_core.policy import Expiry, Policy, Preflight
+from reportdl_core.sink import NotKept
 
 if TYPE_CHECKING:
     from reportdl import aio

@@ -21,15 +21,19 @@ class Credentials(Protocol):
     @property
     def version(self) -> int:
         """Grows with each renewal, so that a job knows whether another one has renewed since it asked."""
+        ...
 
     def headers(self) -> tuple[tuple[str, str], ...] | None:
         """The headers that vouch for the caller; None where there is no credential yet."""
+        ...
 
     def renewal(self) -> Outgoing | None:
         """The request that obtains a new credential; None where this kind cannot be renewed."""
+        ...
 
     def keep(self, token: Secret) -> None:
         """Take the new credential."""
+        ...
 
 
 class _Fixed:

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
+from reportdl.logs import Log
 from reportdl_core.commands import Command, Finish
 from reportdl_core.download import Download
 from reportdl_core.events import Event
 from reportdl_core.lifecycle import State
-
-from reportdl.logs import Log
 
 __all__ = ["OnProgress", "Progress", "Reporter"]
 
@@ -72,7 +71,7 @@ class Reporter:
         if self._broken is None:
             try:
                 self._tell(now=self._clock(), received=received, total=total)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the callback is the user's own; it is raised at the next move
                 self._broken = error
 
     def _tell(self, *, now: float, received: int, total: int | None) -> None:

@@ -22,6 +22,7 @@ from reportdl_core.outcome import Evidence, Outcome
 from reportdl_core.policy import Policy, instant, pause
 from reportdl_core.secret import Secret
 from reportdl_core.session import Session
+from reportdl_core.snapshots import mapping, sequence
 
 __all__ = ["Download", "Restart"]
 
@@ -196,11 +197,9 @@ class Download:
 
         Raises LocalProtocolError for a snapshot that is damaged, of another job, or without its token.
         """
-        written, inner = snapshot.get("restarts"), snapshot.get("session")
-        if not isinstance(inner, Mapping) or not isinstance(written, list):
-            raise LocalProtocolError("snapshot: damaged")
+        inner = mapping(snapshot, "session")
         try:
-            restarts = tuple(Restart(cause) for cause in written)
+            restarts = tuple(Restart(cause) for cause in sequence(snapshot, "restarts"))
         except ValueError:
             raise LocalProtocolError("snapshot: restarts are damaged") from None
         session = Session.restore(inner, job=job, policy=policy, token=token, now=now, elapsed=elapsed)

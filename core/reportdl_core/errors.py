@@ -31,7 +31,7 @@ class Refusal(Enum):
     ELEMENT_NOT_ALLOWED = "Element not allowed"  # R6
     ELEMENT_NOT_FOUND = "Element not found"  # R5
     INVALID_STATE = "Invalid state"  # R2
-    INVALID_TOKEN = "Invalid token"  # R14
+    INVALID_TOKEN = "Invalid token"  # R14  # noqa: S105
     INVALID_FORMAT = "Invalid format"  # R10
     NO_DOWNLOADS = "No downloads available"  # R9
     NOT_IMPLEMENTED = "Not implemented for this Element Type"  # R3

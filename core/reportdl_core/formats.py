@@ -15,7 +15,6 @@ __all__ = ["FORMATS", "TAIL", "Format", "known", "listed"]
 TAIL: Final = 65_557  # a ZIP end record (22 bytes) and its longest comment: the most that an end mark needs
 
 
-
 def _pdf(tail: bytes) -> bool:
     return b"%%EOF" in tail[-1024:]
 

@@ -40,6 +40,9 @@ class Job:
     def __post_init__(self) -> None:
         object.__setattr__(self, "element", identifier(self.element, "element"))
         object.__setattr__(self, "segment", identifier(self.segment, "segment"))
-        key: object = self.format
-        if not (isinstance(key, str) and 1 <= len(key) <= 64 and _KEY.issuperset(key)):
-            raise InvalidJob(f"format must be a key such as 'pdf', not {key!r:.60}")
+        if not _is_key(self.format):
+            raise InvalidJob(f"format must be a key such as 'pdf', not {self.format!r:.60}")
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) and 1 <= len(key) <= 64 and _KEY.issuperset(key)

@@ -68,9 +68,7 @@ _MACHINE: Final = Machine(
     states=State,
     initial=State.INIT,
     auto_transitions=False,
-    transitions=[
-        {"trigger": move.value, "source": source, "dest": target} for move, source, target in MOVES
-    ],
+    transitions=[{"trigger": move.value, "source": source, "dest": target} for move, source, target in MOVES],
 )
 _TRIGGERS: Final = {move: _MACHINE.events[move.value].trigger for move in Move}
 

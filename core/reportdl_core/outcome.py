@@ -51,9 +51,9 @@ class Outcome:
     """How a session or a job ended.
 
     `state` is final (CONSUMED, ERROR, EXPIRED), `reason` says why, `ended_in` is the state before. `run_unproven`:
-    nothing ever proved that `run` reached the server. `unheld`: the token's five minutes ended while no process held it (D43). `receipt` stands
-    with CONSUMED alone; `alternatives` are the formats offered, with INVALID_FORMAT; `kept` is what was kept of a
-    file that could not be published. `sessions` counts the tokens that the job used.
+    nothing ever proved that `run` reached the server. `unheld`: the token's five minutes ended while no process held
+    it (D43). `receipt` stands with CONSUMED alone; `alternatives` are the formats offered, with INVALID_FORMAT;
+    `kept` is what was kept of a file that could not be published. `sessions` counts the tokens that the job used.
     """
 
     state: State

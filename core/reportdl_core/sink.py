@@ -44,15 +44,20 @@ class Sink(Protocol):
 
     def open(self, offer: Offer) -> None:
         """Make ready to write; nothing may be visible under the final name."""
+        ...
 
     def write(self, data: bytes) -> None:
         """Take the next bytes of the body, in order."""
+        ...
 
     def publish(self, *, length_verified: bool, warnings: tuple[str, ...]) -> Receipt:
         """Make the bytes durable, then visible under the final name in one step."""
+        ...
 
     def set_aside(self, reason: str) -> str | None:
         """Keep the bytes beside the target under `<name>.unverified` (D22, D34); return that path, or None."""
+        ...
 
     def discard(self) -> None:
         """Remove what was written. Never raises."""
+        ...

@@ -22,7 +22,7 @@ from reportdl_core.record import Record
 from reportdl_core.secret import Secret
 from reportdl_core.verdicts import told
 
-__all__ = ["VERSION", "Restored", "put_back", "take"]
+__all__ = ["VERSION", "Restored", "mapping", "put_back", "sequence", "take"]
 
 VERSION: Final = 1
 
@@ -67,13 +67,13 @@ def put_back(snapshot: Mapping[str, Any], *, job: Job, token: Secret | None, now
     seed = snapshot.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise LocalProtocolError("snapshot: seed is damaged")
-    facts = unpack(_mapping(snapshot, "facts"), now=now)
+    facts = unpack(mapping(snapshot, "facts"), now=now)
     _age(facts, now=now, elapsed=instant(elapsed))
     state = _member(State, snapshot.get("state"), "state")
     _expect((facts.token_from is None) == (token is None), "token")
     _expect(token is not None or state is State.INIT or state in FINAL, "token")
     written = snapshot.get("outcome")
-    outcome = None if written is None else _outcome_back(_mapping(snapshot, "outcome"), facts, state)
+    outcome = None if written is None else _outcome_back(mapping(snapshot, "outcome"), facts, state)
     _expect((state in FINAL) == (outcome is not None), "outcome")
     run, other = _outstanding(snapshot, job, token, facts, now)
     if outcome is not None:
@@ -108,9 +108,7 @@ def _outstanding(
 ) -> tuple[Run | None, Other | None]:
     run: Run | None = None
     other: Other | None = None
-    written = snapshot.get("outstanding")
-    _expect(isinstance(written, list) and len(written) <= 2, "outstanding")
-    for one in written or ():
+    for one in sequence(snapshot, "outstanding"):
         command = _command_back(one, job, token, now)
         _expect(0 < command.number < facts.number, "outstanding")
         if isinstance(command, Run):
@@ -187,11 +185,21 @@ def _outcome_back(written: Mapping[str, Any], facts: Facts, state: State) -> Out
     )
 
 
-def _mapping(snapshot: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def mapping(snapshot: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A member that must be a mapping; its own members are for the caller to check."""
     value = snapshot.get(name)
     if not isinstance(value, Mapping):
         raise LocalProtocolError(f"snapshot: {name} is damaged")
     return value  # pyright: ignore[reportUnknownVariableType]  # its members are checked one by one
+
+
+def sequence(snapshot: Mapping[str, Any], name: str) -> list[object]:
+    """A member that must be a list; its own members are for the caller to check."""
+    value: object = snapshot.get(name)
+    if not isinstance(value, list):
+        raise LocalProtocolError(f"snapshot: {name} is damaged")
+    members: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+    return members
 
 
 def _member(kind: type[_Kind], value: object, name: str) -> _Kind:

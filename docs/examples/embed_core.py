@@ -1,4 +1,4 @@
-"""A client of another product's: its own event loop, HTTP and storage around `reportdl_core`, and nothing of `reportdl`.
+"""A client of another product's: its own event loop, HTTP and storage around `reportdl_core`, nothing of `reportdl`.
 
     MI_TOKEN=... python embed_core.py https://mi.example.com 1042 pdf sales.pdf jobs.sqlite
 
@@ -14,9 +14,9 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
@@ -52,13 +52,10 @@ class Store:
         with contextlib.suppress(FileExistsError), open(key, "xb", opener=lambda p, f: os.open(p, f, 0o600)) as file:
             file.write(Fernet.generate_key())
         self._seal = Fernet(key.read_bytes())
-        self._rows = sqlite3.connect(database, autocommit=True) if sys.version_info >= (3, 12) else sqlite3.connect(
-            database, isolation_level=None
-        )
+        self._rows = sqlite3.connect(database, isolation_level=None)  # a statement is on disk when it returns
         self._rows.execute("CREATE TABLE IF NOT EXISTS jobs (target PRIMARY KEY, snapshot, token, written)")
 
     def save(self, target: Path, download: Download, now: float) -> None:
-        """On disk when it returns, as SQLite does by default."""
         token = download.token and self._seal.encrypt(download.token.reveal().encode())
         # Wall-clock time: the next process has another monotonic clock.
         row = (str(target), json.dumps(download.snapshot(now=now)), token, time.time())
@@ -84,11 +81,17 @@ class Place:
 
     def __init__(self, target: Path) -> None:
         self.target, self._part = target, target.with_name(f"{target.name}.part")
+        self._file: BinaryIO | None = None
+
+    @property
+    def taken(self) -> bool:
+        return self.target.exists()
 
     def open(self, offer: Offer) -> None:
         self._offer, self._digest, self._file = offer, hashlib.sha256(), self._part.open("wb")
 
     def write(self, data: bytes) -> None:
+        assert self._file is not None
         self._digest.update(data)
         self._file.write(data)
 
@@ -111,10 +114,12 @@ class Place:
 
     def discard(self) -> None:
         with contextlib.suppress(OSError):
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
             self._part.unlink(missing_ok=True)
 
     def _move(self, name: Path) -> None:
+        assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -168,7 +173,7 @@ async def converse(exchange: Exchange, reader: asyncio.StreamReader) -> None:
                     break
 
 
-async def body(reader: asyncio.StreamReader, head: Head, patience: float) -> AsyncIterator[bytes]:
+async def body(reader: asyncio.StreamReader, head: Head, patience: float) -> AsyncGenerator[bytes, None]:
     async def read(size: int) -> bytes:
         async with asyncio.timeout(patience):
             return await reader.read(min(size, CHUNK))
@@ -211,23 +216,25 @@ async def drive(download: Download, server: Server, place: Place, store: Store) 
                 command = outstanding[number]
                 running[number] = None if isinstance(command, Wait) else tasks.create_task(execute(command))
             when, event = download.alarm
-            now = when
+            earliest = when
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(when):
-                    event = await inbox.get()
-                    now = clock()
-            download.receive(event, now=now)
+                    event, earliest = await inbox.get(), 0.0
+            download.receive(event, now=max(earliest, clock()))  # a timer may go off a moment early
+        for task in running.values():
+            if task is not None:
+                task.cancel()
     return outcome
 
 
 async def bring(url: str, element: str, key: str, target: Path, database: Path) -> int:
-    store, place = Store(database), Place(target)
-    job = Job(element=int(element), format=key)
-    now = asyncio.get_running_loop().time()
-    seed = int.from_bytes(os.urandom(4))  # so that jobs begun together do not poll together
-    if target.exists():  # it is there whole; a kill came between its publication and the end of its row
+    if urlsplit(url).scheme != "https" and urlsplit(url).hostname != "127.0.0.1":
+        sys.exit("the credential and the token would travel in clear")
+    job, store, place = Job(element=int(element), format=key), Store(database), Place(target)
+    if place.taken:  # whole, since it has its name: a kill may have come before its row was gone
         store.forget(target)
         return 0
+    now, seed = asyncio.get_running_loop().time(), int.from_bytes(os.urandom(4))  # jobs must not poll in step
     download = store.load(target, job, now) or Download(job, seed=seed, now=now)
     outcome = await drive(download, Server(url, Secret(os.environ["MI_TOKEN"])), place, store)
     store.forget(target)

@@ -291,6 +291,13 @@ class TestCodings:
         assert len(shelf.body) <= 3_000_000
         assert isinstance(check(bomb, ("Content-Encoding", "gzip")), Refused)
 
+    @pytest.mark.rules("D34")
+    @pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20])
+    def test_a_body_that_fills_whole_slices_comes_out_whole(self, size: int) -> None:
+        decoder = Decoder("gzip")
+        assert sum(len(piece) for piece in decoder.feed(gzipped(b"x" * size))) == size
+        decoder.end()
+
     def test_a_decoder_fed_nothing_gives_nothing(self) -> None:
         for coding in ("gzip", "deflate"):
             decoder = Decoder(coding)

@@ -167,9 +167,7 @@ class TestFullSlices:
         [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate)],
         ids=["gzip", "zlib", "raw"],
     )
-    def test_what_fills_a_slice_to_the_brim_is_not_lost(
-        self, coding: str, code: object, size: int, step: int
-    ) -> None:
+    def test_what_fills_a_slice_to_the_brim_is_not_lost(self, coding: str, code: object, size: int, step: int) -> None:
         data = bytes(size)
         coded: bytes = code(data)  # type: ignore[operator]
         decoder, found = Decoder(coding), 0

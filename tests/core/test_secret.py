@@ -105,3 +105,9 @@ def test_it_does_not_change() -> None:
     with pytest.raises(AttributeError):
         secret.note = "other"
     assert secret.reveal() == TEXT
+
+
+@pytest.mark.rules("D39")
+def test_its_state_is_not_handed_out_by_name_either() -> None:
+    with pytest.raises(TypeError, match="never pickled"):
+        Secret("canary").__getstate__()

@@ -357,7 +357,7 @@ def test_a_formats_answer_can_be_given_before() -> None:
 def test_a_job_s_own_part_of_a_snapshot_is_checked_too(name: str, value: object) -> None:
     snapshot = Download(JOB, now=0.0).snapshot(now=0.0)
     assert Download.restore(snapshot, job=JOB, token=None, now=0.0, elapsed=0.0).outcome is None
-    with pytest.raises(LocalProtocolError, match="snapshot|time"):
+    with pytest.raises(LocalProtocolError, match=r"snapshot|time"):
         Download.restore(snapshot | {name: value}, job=JOB, token=None, now=0.0, elapsed=0.0)
 
 

@@ -439,9 +439,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 @pytest.mark.rules("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I11", "I13")
 def test_no_order_of_events_breaks_an_invariant() -> None:
-    run_state_machine_as_test(
-        AnyOrder, settings=settings(stateful_step_count=60)
-    )
+    run_state_machine_as_test(AnyOrder, settings=settings(stateful_step_count=60))
 
 
 # ---- seeded walks

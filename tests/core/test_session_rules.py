@@ -181,7 +181,7 @@ class TestFiveMinutes:
         play = running()
         while play.driven.outcome is None:
             play.after(0.1) >> Lost(number=play[Run], sent=Sent.NOT_SENT)
-            while play.driven.outcome is None and not any(isinstance(one, Run) for one in play.driven.outstanding):
+            while play.driven.outstanding and not any(isinstance(one, Run) for one in play.driven.outstanding):
                 play.alarm()
         assert (ended(play).state, ended(play).run_unproven, play.now) == (State.EXPIRED, True, 300.0)
 

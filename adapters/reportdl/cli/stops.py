@@ -1,20 +1,23 @@
 """Decides what Ctrl-C, SIGTERM and SIGHUP do: one exception in the main thread, so that everything is cleaned up (D38).
 
-A second signal does not disturb the cleaning up, which takes seconds at most. Must never touch a signal that whoever
-started the process has set to be ignored, as `nohup` does.
+A second signal does not disturb the cleaning up, which takes two seconds at most; a later one is heard again. Must
+never touch a signal that whoever started the process has set to be ignored, as `nohup` does.
 """
 
 from __future__ import annotations
 
+import math
 import signal
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final, Never, final
+from typing import Final, final
 
 __all__ = ["Stopped", "stoppable"]
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+_CLEANING: Final = 5.0  # seconds in which a further signal, or an impatient Ctrl-C, changes nothing
 _UNTOUCHED: Final = (signal.SIG_DFL, signal.default_int_handler)
 
 
@@ -49,10 +52,14 @@ def stoppable() -> Generator[None]:
     before = {number: signal.getsignal(number) for number in numbers}
     mine = {number: handler for number, handler in before.items() if handler in _UNTOUCHED}
 
-    def stop(number: int, frame: FrameType | None) -> Never:
-        for each in mine:
-            signal.signal(each, signal.SIG_IGN)
-        raise Stopped(number)
+    last = -math.inf
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _CLEANING:
+            last = now
+            raise Stopped(number)
 
     for number in mine:
         signal.signal(number, stop)

@@ -63,12 +63,17 @@ def _parameter(name: str, place: str, schema: _Object, text: str, required: str 
 _ID: Final[_Object] = {"type": "integer", "minimum": 0}
 
 
+_ISSUED_TOKEN: Final = "$response.body#/token"  # noqa: S105 - where it stands, not what it is
+_SAME_TOKEN: Final = "$request.query.token"  # noqa: S105
+
+
 def _then(state: str, text: str, **query: str) -> _Object:
-    """From `init` on to a state that takes its token; the token is put into the query as it is (R13)."""
+    """The next step with a token; it is put into the query as it is (R13)."""
     same = {f"path.{name}": f"$request.path.{name}" for name in ("elementId", "dimensionId")}
     asked = {f"query.{name}": value for name, value in query.items()}
-    parameters = {**same, "path.state": state, "query.token": "$response.body#/token", **asked}
+    parameters = {**same, "path.state": state, **asked}
     return {"operationId": "download", "description": text, "parameters": parameters}
+
 
 _DOWNLOAD: Final[_Object] = {
     "operationId": "download",
@@ -86,9 +91,9 @@ _DOWNLOAD: Final[_Object] = {
             "description": "An envelope, or from `get` the file as an attachment",
             "content": {"application/json": {"schema": _ref("Envelope")}, **_FILES},
             "links": {
-                "run": _then("run", "Generate the file", format="csv"),
-                "check": _then("check", "Ask whether it is there"),
-                "get": _then("get", "Fetch it", format="csv"),
+                "run": _then("run", "After init: generate the file", token=_ISSUED_TOKEN, format="csv"),
+                "check": _then("check", "After run: ask whether it is there", token=_SAME_TOKEN),
+                "get": _then("get", "After run or check: fetch it", token=_SAME_TOKEN, format="csv"),
             },
         },
         "400": _json(

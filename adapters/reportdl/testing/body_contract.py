@@ -96,7 +96,7 @@ class BodyContract(Staged):
         assert (sink.published, sink.aside, sink.open_now) == (None, None, False)
         assert len(server.seen) == 1
 
-    @pytest.mark.parametrize("end", [b"", b"5", b"5\r\nabc"])
+    @pytest.mark.parametrize("end", [b"", b"0", b"0\r\n", b"5", b"5\r\nabc"])
     @pytest.mark.rules("D21", "I10")
     def test_chunks_without_their_end_are_lost(self, stage: Stage, end: bytes) -> None:
         data = message(200, {**FILE, "Transfer-Encoding": "chunked"}, chunk(PDF) + end, length=-1)

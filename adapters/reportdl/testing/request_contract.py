@@ -16,6 +16,7 @@ from reportdl.credentials import ApplicationKey, Bearer
 from reportdl.testing.canned import (
     CHECKING,
     JSON,
+    WHOLE,
     good_answer,
 )
 from reportdl.testing.raw_server import Answer, Then, message
@@ -153,6 +154,16 @@ class RequestContract(Staged):
         server = stage.serve(lambda _: Answer(data=data, then=Then.CLOSE))
         event = stage.perform(Check)
         assert isinstance(event, Lost | Refused)
+        assert len(server.seen) == 1
+
+    @pytest.mark.parametrize("kind", [Init, Run, Get])
+    @pytest.mark.parametrize("size", [9, 17, 40, 80])
+    @pytest.mark.rules("I11", "D21")
+    def test_a_head_that_breaks_off_is_lost(self, stage: Stage, kind: type[Any], size: int) -> None:
+        server = stage.serve(lambda _: Answer(data=WHOLE.data[:size], then=Then.CLOSE))
+        event = stage.perform(kind)
+        assert isinstance(event, Lost)
+        assert event.sent is Sent.UNKNOWN
         assert len(server.seen) == 1
 
     @pytest.mark.rules("D39")

@@ -11,7 +11,6 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, final
 
@@ -101,7 +100,7 @@ class Script:
 
 def script(seed: int) -> Script:
     """The script of this seed. Every fourth one knows nothing but losses."""
-    draw = random.Random(seed)
+    draw = random.Random(seed)  # noqa: S311 - the same again is what it is for
     losses = seed % 4 == 0
     fates: dict[str, tuple[str, ...]] = {}
     for state in _STATES:
@@ -153,7 +152,7 @@ class ScriptedServer:
 class Transcript:
     """A job that writes down what is issued and what is taken, for whatever drives it."""
 
-    def __init__(self, driven: Driven, *, now: Callable[[], float] | None = None) -> None:
+    def __init__(self, driven: Driven) -> None:
         self._driven = driven
         self.lines: list[str] = [f"<< {_name(command)}" for command in driven.outstanding]
 

@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Final, assert_never, final
 from urllib.parse import quote, unquote
 
+from reportdl.drivers import Driven
 from reportdl_core.commands import Check, Finish, Get, Init, ListFormats, RenewCredentials, Request, Run, Wait
 from reportdl_core.endpoint import Endpoint
 from reportdl_core.endpoint_messages import (
@@ -53,8 +54,6 @@ from reportdl_core.events import (
 from reportdl_core.formats import known
 from reportdl_core.outcome import Receipt
 from reportdl_core.secret import Secret
-
-from reportdl.drivers import Driven
 
 __all__ = ["Loss", "MemoryServer", "Weather", "drive"]
 
@@ -233,9 +232,7 @@ def _event(asked: Request, reply: Reply) -> Event:
                 return RunFinished(number=number)
             return StatusReported(number=number, status=reply.status, message=reply.message)
         case Refuse():
-            return Refused(
-                number=number, refusal=reply.refusal, message=reply.message, retry_after=reply.retry_after
-            )
+            return Refused(number=number, refusal=reply.refusal, message=reply.message, retry_after=reply.retry_after)
         case _:
             assert_never(reply)
 

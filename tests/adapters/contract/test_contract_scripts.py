@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from reportdl.credentials import ApplicationKey
+from reportdl.credentials import ApplicationKey, Token
 from reportdl.testing.memory_sink import MemorySink
 from reportdl.testing.raw_server import RawServer
 from reportdl.testing.scripts import ScriptedServer, Transcript, script
@@ -95,7 +95,8 @@ def in_memory(seed: int) -> list[str]:
         asked[kind] += 1
         return Weather(loss=Loss.AFTER if nth < len(fates) and fates[nth] == "cut" else Loss.NONE)
 
-    report = Report(element=1042, segment=0, name="Sales", kind=next(iter(Kind)), formats=("image", "pdf"), allowed=True)
+    kind = Kind.EXTERNAL_REPORT
+    report = Report(element=1042, segment=0, name="Sales", kind=kind, formats=("image", "pdf"), allowed=True)
     server = MemoryServer(
         endpoint=Endpoint(),
         report=lambda _element, _segment: report,
@@ -115,15 +116,13 @@ def kinds(lines: list[str]) -> list[str]:
 
 @pytest.mark.rules("I9", "I12")
 def test_the_memory_transport_takes_it_too(stages):
-    name, stage, server = stages[0]
+    _, stage, server = stages[0]
     seeds = [seed for seed in range(200) if script(seed).losses_alone]
     assert len(seeds) >= 50
     for seed in seeds:
         one = script(seed)
         server.answer = ScriptedServer(one)
         stage.policy = one.policy
-        from reportdl.credentials import Token
-
         stage.credentials = Token("x")
         download = Download(stage.job, policy=one.policy, seed=seed, now=time.monotonic())
         transcript = Transcript(download)
