@@ -36,7 +36,12 @@ PLACES = {
     "structlog": {"reportdl.logs"},
     "transitions": {"reportdl_core.lifecycle"},
     "typst": {"reportdl.server.generators"},
-    "urllib3": {"reportdl.transports.urllib3", "reportdl.transports.urllib3_watch", "reportdl.testing"},
+    "urllib3": {
+        "reportdl.transports.urllib3",
+        "reportdl.transports.urllib3_pools",
+        "reportdl.transports.urllib3_watch",
+        "reportdl.testing",
+    },
     "uvicorn": {"reportdl.server"},
     "xlsxwriter": {"reportdl.server.generators"},
     "yarl": {"reportdl.transports.aiohttp"},

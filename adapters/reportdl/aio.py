@@ -22,8 +22,8 @@ try:
     import anyio
 
     from reportdl.drivers.asynchronous import drive
-except ModuleNotFoundError as missing:
-    raise ImportError("reportdl.aio needs anyio: pip install 'reportdl[aiohttp]' or 'reportdl[httpx2]'") from missing
+except ModuleNotFoundError as _missing:
+    raise ImportError("reportdl.aio needs anyio: pip install 'reportdl[aiohttp]' or 'reportdl[httpx2]'") from _missing
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

@@ -78,6 +78,9 @@ class FormatsCall:
 
     __slots__ = ("_job", "driven", "errands")
 
+    driven: Inquiry
+    errands: Errands
+
     def __init__(self, inquiry: Inquiry, errands: Errands, job: Job) -> None:
         self.driven, self.errands, self._job = inquiry, errands, job
 
@@ -95,6 +98,10 @@ class DownloadCall:
     """One job and its place. Leaving the `with` removes what is not the whole file under its name (D38)."""
 
     __slots__ = ("_place", "driven", "errands", "observer")
+
+    driven: Download
+    errands: Errands
+    observer: Reporter
 
     def __init__(self, download: Download, errands: Errands, observer: Reporter, place: Destination) -> None:
         self.driven, self.errands, self.observer, self._place = download, errands, observer, place

@@ -95,11 +95,12 @@ class ApplicationKey:
     def __init__(self, *, application_id: str, application_key: str, user: str) -> None:
         if not application_id or not application_key or not user:
             raise ValueError("an application key needs application_id, application_key and user")
-        self.application_id, self.user = application_id, user
+        self.application_id: str = application_id
+        self.user: str = user
         self._key = Secret(application_key)
         self._token: Secret | None = None
         self._lock = threading.Lock()
-        self.version = 0
+        self.version: int = 0
 
     def __repr__(self) -> str:
         shown = f"application_id={self.application_id!r}, application_key={self._key!r}, user={self.user!r}"

@@ -107,7 +107,7 @@ class FileSink(Spooling):
                 case _Folder():
                     status(os.path.join(place.directory, file_name(None, job=job)))
                 case _Named():
-                    self.standing = self._standing_file(place, job)
+                    self.standing: Receipt | None = self._standing_file(place, job)
                 case _:
                     assert_never(place)
             sweep_once(place.directory)

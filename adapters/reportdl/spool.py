@@ -52,8 +52,8 @@ class Spool:
 
     def __init__(self, directory: str) -> None:
         """Create it. Raises OSError."""
-        self.directory = directory
-        self.size = 0
+        self.directory: str = directory
+        self.size: int = 0
         self._hash = hashlib.sha256()
         self._writing = threading.Lock()
         self._descriptor, self._path = _create(directory, 0o600)

@@ -59,6 +59,10 @@ class Download:
 
     __slots__ = ("_evidence", "_guard", "_outcome", "_restarts", "job", "policy", "session")
 
+    job: Job
+    policy: Policy
+    session: Session
+
     def __init__(
         self,
         job: Job,
@@ -129,7 +133,7 @@ class Download:
         if ended is None or self._outcome is not None:
             return new
         cause = _cause(ended)
-        if cause is not None and self._allows(cause) and instant(now) < self.session.end:
+        if cause is not None and self._allows(cause):
             return self._restart(cause, ended, now)
         self._outcome = self._told(ended)
         return (Finish(number=new[-1].number, outcome=self._outcome),)

@@ -18,7 +18,7 @@ from reportdl_core.http_head import Head
 from reportdl_core.intake import Intake, Progress
 from reportdl_core.policy import Policy
 from reportdl_core.sink import Sink
-from reportdl_core.wire import answer, outgoing
+from reportdl_core.wire import Outgoing, answer, outgoing
 
 __all__ = ["CHUNK", "Exchange", "Progress"]
 
@@ -35,6 +35,10 @@ class Exchange:
     """
 
     __slots__ = ("_body", "_head", "_intake", "_progress", "_sink", "command", "outgoing", "policy")
+
+    command: Request
+    policy: Policy
+    outgoing: Outgoing
 
     def __init__(
         self, command: Request, *, policy: Policy, sink: Sink | None = None, progress: Progress | None = None

@@ -45,7 +45,7 @@ class Intake:
     )
 
     def __init__(self, command: Get, head: Head, sink: Sink, policy: Policy, progress: Progress | None) -> None:
-        self.command = command
+        self.command: Get = command
         self._head, self._sink, self._policy, self._progress = head, sink, policy, progress
         self._decoder = Decoder(head.coding if decodable(head.coding) else "")
         self._failure: FileNotKept | None = None

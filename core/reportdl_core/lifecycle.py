@@ -79,7 +79,7 @@ class Cell:
     __slots__ = ("state",)
 
     def __init__(self, state: State = State.INIT) -> None:
-        self.state = state
+        self.state: State = state
 
     def move(self, move: Move) -> State:
         """Make the move and return the new state; raise LocalProtocolError if the table has no such move (I1)."""

@@ -44,6 +44,11 @@ class Record:
 
     __slots__ = ("facts", "job", "policy", "seed", "token", "verdict")
 
+    job: Job
+    policy: Policy
+    seed: int
+    facts: Facts
+
     def __init__(self, job: Job, policy: Policy, seed: int, facts: Facts) -> None:
         self.job, self.policy, self.seed, self.facts = job, policy, seed, facts
         self.token: Secret | None = None

@@ -44,6 +44,10 @@ class RenewalExchange:
 
     __slots__ = ("_body", "_head", "_keep", "command", "outgoing", "policy")
 
+    command: RenewCredentials
+    outgoing: Outgoing
+    policy: Policy
+
     own_connection = False
     blocking = False
 

@@ -56,6 +56,10 @@ class Session:
 
     __slots__ = ("_cell", "_guard", "_other", "_outcome", "_record", "_run", "_seen", "job", "policy", "seed")
 
+    job: Job
+    policy: Policy
+    seed: int
+
     def __init__(
         self,
         job: Job,

@@ -71,7 +71,7 @@ def put_back(snapshot: Mapping[str, Any], *, job: Job, token: Secret | None, now
     _age(facts, now=now, elapsed=instant(elapsed))
     state = _member(State, snapshot.get("state"), "state")
     _expect((facts.token_from is None) == (token is None), "token")
-    _expect(token is not None or state is State.INIT or state in FINAL, "token")
+    _expect(state in FINAL or (token is None) == (state is State.INIT), "token")
     written = snapshot.get("outcome")
     outcome = None if written is None else _outcome_back(mapping(snapshot, "outcome"), facts, state)
     _expect((state in FINAL) == (outcome is not None), "outcome")
@@ -85,12 +85,10 @@ def put_back(snapshot: Mapping[str, Any], *, job: Job, token: Secret | None, now
 
 def _coherent(facts: Facts, state: State, run: Run | None, other: Other) -> bool:
     # What no session ever shows would later ask for a move or a token that is not there (I1, I2).
-    begun = state is not State.INIT
     return (
         (state is State.READY) == facts.ready
-        and (begun or not isinstance(other, Check | Get))
         and (facts.ready or not isinstance(other, Get))
-        and (begun and facts.run_sent is not None if run is not None else facts.run is not RunPhase.ALIVE)
+        and (facts.run is not RunPhase.ALIVE if run is None else facts.run_sent is not None)
     )
 
 

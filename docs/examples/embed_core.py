@@ -200,6 +200,7 @@ async def body(reader: asyncio.StreamReader, head: Head, patience: float) -> Asy
 async def drive(download: Download, server: Server, place: Place, store: Store) -> Outcome:
     """Keep what runs equal to what is outstanding, wait for an event or the alarm, and feed it."""
     clock, inbox = asyncio.get_running_loop().time, asyncio.Queue[Event]()
+    now = clock()
     running: dict[int, asyncio.Task[None] | None] = {}
 
     async def execute(command: Command) -> None:
@@ -207,7 +208,7 @@ async def drive(download: Download, server: Server, place: Place, store: Store) 
 
     async with asyncio.TaskGroup() as tasks:
         while (outcome := download.outcome) is None:
-            store.save(place.target, download, clock())  # before the commands that it shows are executed (D43)
+            store.save(place.target, download, now)  # before the commands that it shows are executed (D43)
             outstanding = {command.number: command for command in download.outstanding}
             for number in running.keys() - outstanding.keys():
                 if (task := running.pop(number)) is not None:
@@ -216,11 +217,11 @@ async def drive(download: Download, server: Server, place: Place, store: Store) 
                 command = outstanding[number]
                 running[number] = None if isinstance(command, Wait) else tasks.create_task(execute(command))
             when, event = download.alarm
-            earliest = when
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(when):
-                    event, earliest = await inbox.get(), 0.0
-            download.receive(event, now=max(earliest, clock()))  # a timer may go off a moment early
+                    event, when = await inbox.get(), now
+            now = max(now, when, clock())  # a timer may go off a moment early, and time must not run backwards
+            download.receive(event, now=now)
         for task in running.values():
             if task is not None:
                 task.cancel()

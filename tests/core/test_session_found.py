@@ -180,6 +180,28 @@ class TestAfterFiveMinutes:
         back << Wait
         assert back.driven.restarts == (Restart.UNHELD,)
 
+    @pytest.mark.rules("D43", "D21")
+    @pytest.mark.parametrize(
+        ("held", "away", "unheld"),
+        [
+            (300.0, 10.0, False),  # its end had come before
+            (300.0 - 2.0**-20, 10.0, True),
+            (200.0, 100.0, True),  # its end came with the very last moment away
+            (200.0, 100.0 - 2.0**-20, False),
+        ],
+    )
+    def test_nobody_held_it_means_that_the_end_fell_into_the_time_away(
+        self, held: float, away: float, unheld: bool
+    ) -> None:
+        play = running()
+        play.at(held) >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        written = play.driven.snapshot(now=held)
+        back = Playbook(Session.restore(written, job=JOB, token=TOKEN, now=7.0, elapsed=away), now=7.0)
+        back.alarm() << Check
+        back.at(120.0) >> Refused(number=back[Check], refusal=Refusal.DOWNLOAD_FAILED)
+        assert back.driven.outcome is not None
+        assert (back.driven.outcome.reason, back.driven.outcome.unheld) == (Reason.EXPIRED, unheld)
+
     @pytest.mark.rules("R14", "D41")
     def test_before_they_are_over_it_is_a_refusal(self) -> None:
         play = running().alarm() << Check
@@ -220,6 +242,21 @@ class TestWhatARestoredJobTells:
         assert back.driven.outcome == play.driven.outcome
         assert play.driven.outcome is not None
         assert [one.asked for one in play.driven.outcome.evidence] == ["Check", "Run", "Check"]
+
+    @pytest.mark.rules("D21", "D5")
+    def test_each_earlier_session_is_told_of_by_its_last_answer(self) -> None:
+        play = self.two_sessions()
+        play.after(1.0) >> Lost(number=play[Run], sent=Sent.UNKNOWN, message="cut off again")
+        while len(play.driven.restarts) < 2:
+            play.alarm()
+            if isinstance(play.driven.outstanding[-1], Check):
+                play >> StatusReported(number=play[Check], status=Status.IN_PROGRESS)
+        assert play.driven.restarts == (Restart.LOST, Restart.UNPROVEN)
+        play.alarm() << Init
+        play >> Refused(number=play[Init], refusal=Refusal.ELEMENT_NOT_ALLOWED, message="revoked")
+        assert play.driven.outcome is not None
+        told = [one.answer for one in play.driven.outcome.evidence]
+        assert told == ["Download failed", "IN PROGRESS", "Element not allowed"]
 
     @pytest.mark.rules("I9", "D5")
     def test_a_finished_job_tells_the_same_after_it_was_written_down(self) -> None:

@@ -12,10 +12,13 @@ def main() -> None:
     try:
         from reportdl.cli.app import app
         from reportdl.cli.exits import run
+        from reportdl.cli.stops import deaf
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "click":
             raise
         sys.exit("reportdl: the command line needs its extra: pip install 'reportdl[cli]'")
     except KeyboardInterrupt:  # while Python was still loading: there is nothing to clean up
         sys.exit(130)
-    sys.exit(run(app))
+    code = run(app)
+    deaf()
+    sys.exit(code)

@@ -65,14 +65,17 @@ _OPTIONS: Final = (
     click.option("-v", "--verbose", is_flag=True, help="Log each request and each move to stderr."),
 )
 
-segment_option = click.option(
-    "--segment",
-    default="0",
-    metavar="ID",
-    show_default=True,
-    help="A dimension *value* id, such as the one of `North`, not of the dimension `Region`; 0 for a report without "
-    "segments.",
-)
+
+def segment_option(command: Callable[..., R]) -> Callable[..., R]:
+    """Take `--segment`."""
+    return click.option(
+        "--segment",
+        default="0",
+        metavar="ID",
+        show_default=True,
+        help="A dimension *value* id, such as the one of `North`, not of the dimension `Region`; 0 for a report "
+        "without segments.",
+    )(command)
 
 
 def logged(name: str) -> None:

@@ -97,9 +97,10 @@ def serve(
         from reportdl.server import serve as run
         from reportdl.server.sources import demo, open_catalog
     except ModuleNotFoundError as error:
-        if (error.name or "reportdl").startswith("reportdl"):
+        library = (error.name or "reportdl").partition(".")[0]
+        if library.startswith("reportdl"):
             raise
-        raise click.ClickException(f"{error.name} is missing: pip install 'reportdl[server]'") from None
+        raise click.ClickException(f"{library} is missing: pip install 'reportdl[server]'") from None
     if verbose:
         logged("reportdl.server")
     try:

@@ -58,7 +58,7 @@ class Pipe(io.RawIOBase):
         if sys.stdout is None:
             raise click.UsageError("stdout is closed, so that -o - has nowhere to write to")
         self._descriptor = sys.stdout.fileno()
-        self.reader_left = False
+        self.reader_left: bool = False
 
     @property
     def binary(self) -> BinaryIO:

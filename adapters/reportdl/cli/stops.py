@@ -7,6 +7,7 @@ never touch a signal that whoever started the process has set to be ignored, as 
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from collections.abc import Generator
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, final
 
-__all__ = ["Stopped", "stoppable"]
+__all__ = ["Stopped", "deaf", "stoppable"]
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 _CLEANING: Final = 5.0  # seconds in which a further signal, or an impatient Ctrl-C, changes nothing
@@ -47,24 +48,40 @@ class Stopped(BaseException):
 
 @contextmanager
 def stoppable() -> Generator[None]:
-    """Turn the first of the signals into `Stopped` while the block runs."""
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    mine = {number: handler for number, handler in before.items() if handler in _UNTOUCHED}
+    """Turn the first of the signals into `Stopped` while the block runs: the last work that this process does.
 
+    The handlers stay afterwards, so that an impatient second Ctrl-C does not tear up the last words of the first;
+    `deaf` then ends the matter.
+    """
     last = -math.inf
+    over = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= _CLEANING:
-            last = now
-            raise Stopped(number)
+        if now - last < _CLEANING:
+            return
+        last = now
+        if over:
+            os._exit(128 + number)  # nothing is left to clean up; whoever reads our last words takes too long
+        raise Stopped(number)
 
-    for number in mine:
-        signal.signal(number, stop)
+    for name in _NAMES:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) in _UNTOUCHED:
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        for number, handler in mine.items():
-            signal.signal(number, handler)
+        over = True
+
+
+def deaf() -> None:
+    """Hear none of the signals any more, once all is said.
+
+    One that came while Python takes itself down would kill it, and the exit code would be another one.
+    """
+    for name in _NAMES:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)

@@ -17,7 +17,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
-    from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
+    from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -79,11 +79,11 @@ class NumberedProtocol(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.access_log = False  # its lines hold session tokens; `reportdl.server` logs calls without them
-        self.number = next(self._numbers)
-        self.broken = False
-        self.closed = asyncio.Event()
+        self.number: int = next(self._numbers)
+        self.broken: bool = False
+        self.closed: asyncio.Event = asyncio.Event()
         self._application = self.app
-        self.app = self._with_connection
+        self.app: ASGI3Application = self._with_connection
         self._patience: asyncio.TimerHandle | None = None
 
     async def _with_connection(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

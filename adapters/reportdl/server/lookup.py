@@ -76,7 +76,7 @@ class Catalog:
     """The elements of all sources."""
 
     def __init__(self, sources: Sequence[ReportSource]) -> None:
-        self.sources = tuple(sources)
+        self.sources: tuple[ReportSource, ...] = tuple(sources)
         self._shelves = tuple(_Shelf(source) for source in self.sources)
 
     def __iter__(self) -> Iterator[Entry]:

@@ -58,7 +58,7 @@ class Server(uvicorn.Server):
         self._ready = ready
         self._ending: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.interrupted = threading.Event()
+        self.interrupted: threading.Event = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that calls may come once they may."""

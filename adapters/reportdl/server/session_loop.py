@@ -206,17 +206,17 @@ class SessionLoop:
         directory = self._directory(command.session)
         async with self._slots:
             await asyncio.sleep(self._seconds)
-            loop = asyncio.get_running_loop()
-            work = loop.run_in_executor(
-                self._threads, self._catalog.generate, command.report, command.format, directory
-            )
+            job = self._threads.submit(self._catalog.generate, command.report, command.format, directory)
+            work = asyncio.wrap_future(job)
             self._working.add(work)
             work.add_done_callback(self._working.discard)
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
-                # A thread cannot be stopped; what it makes is removed when it is done.
-                work.add_done_callback(lambda late: self._too_late(late, command.session))
+                # A thread cannot be stopped; what it makes is removed when it is done. A job that still waits for one
+                # behind such a thread can be.
+                if not job.cancel():
+                    work.add_done_callback(lambda late: self._too_late(late, command.session))
                 raise
             except BaseException:
                 self._remove(command.session)

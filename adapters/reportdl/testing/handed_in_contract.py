@@ -45,7 +45,9 @@ class HandedIn:
     """
 
     def __init__(self, transport: Any, ask: Callable[[str], Any], close: Callable[[], Any]) -> None:
-        self.transport, self.ask, self.close = transport, ask, close
+        self.transport: Any = transport
+        self.ask: Callable[[str], Any] = ask
+        self.close: Callable[[], Any] = close
 
 
 class HandedInContract:

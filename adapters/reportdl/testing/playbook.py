@@ -27,7 +27,7 @@ class Playbook(Generic[D]):
 
     def __init__(self, driven: D, *, now: float = 0.0) -> None:
         self.driven = driven
-        self.now = now
+        self.now: float = now
         self.new: tuple[Command, ...] = driven.outstanding
         self._last: dict[type[Any], Any] = {type(command): command for command in self.new}
         self._lines = [f"{now:10.3f} << {command!r}" for command in self.new]

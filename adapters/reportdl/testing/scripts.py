@@ -112,7 +112,9 @@ def script(seed: int) -> Script:
         if not losses and draw.random() < 0.1:
             drawn.append(draw.choice(list(_FINAL)))
         fates[state] = tuple(drawn)
-    insured = 0 if losses or fates["run"] else draw.choice((0, 0, 1, 3))
+    insured = 0 if losses else draw.choice((0, 0, 0, 1, 3))
+    if insured:  # a second `run` would race with its first check, which is the clock's to decide
+        fates.update(run=(), check=(), get=())
     return Script(seed=seed, fates=fates, insured=insured)
 
 
@@ -132,7 +134,7 @@ class ScriptedServer:
             nth, fates = self._asked[seen.state], self._script.fates.get(seen.state, ())
             self._asked[seen.state] += 1
             ran = self._asked["run"] > 0
-        if self._script.insured and seen.state in ("run", "check"):
+        if seen.state in ("run", "check") and nth < self._script.insured and not self._insured.is_set():
             return self._insurance(seen.state, nth)
         fate = fates[nth] if nth < len(fates) else "ok"
         if fate != "ok":

@@ -64,8 +64,8 @@ class Stage:
         self._number = 0
         self._portal: BlockingPortal | None = None
         self._transport: Any = None
-        self.job = Job(element=1042, segment=0, format="pdf")
-        self.policy = Policy(connect_timeout=5.0, stall_timeout=10.0)
+        self.job: Job = Job(element=1042, segment=0, format="pdf")
+        self.policy: Policy = Policy(connect_timeout=5.0, stall_timeout=10.0)
         self.credentials: Credentials = Token(CREDENTIAL)
         if library is not None:
             from anyio.from_thread import start_blocking_portal
@@ -81,7 +81,7 @@ class Stage:
     def reach(self, url: str, *, trusted: bool = True) -> None:
         """Make the transport. `trusted` False leaves the server's certificate unknown to it."""
         network = self._network if trusted else replace(self._network, ca_bundle=None)
-        self.origin = Origin.parse(f"{url}/base")
+        self.origin: Origin = Origin.parse(f"{url}/base")
         if self._portal is None:
             self._transport = self._make(self.origin, network)
         else:

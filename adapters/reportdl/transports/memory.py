@@ -103,7 +103,8 @@ class MemoryServer:
         content: Callable[[Report, str], bytes] = lambda report, format: f"{report.name} {format}".encode(),
         weather: Callable[[Request, int], Weather] = lambda _request, _nth: Weather(),
     ) -> None:
-        self.endpoint, self.asked = endpoint, list[str]()
+        self.endpoint: Endpoint = endpoint
+        self.asked: list[str] = []
         self._report, self._generation, self._content, self._weather = report, generation, content, weather
         self._happenings: list[_Happening] = []
         self._order = 0

@@ -11,21 +11,20 @@ import contextlib
 import socket
 import threading
 from typing import Any, Final, Protocol, final
-from urllib.parse import unquote
 
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.util import parse_url
 
 from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
+from reportdl.transports.urllib3_pools import pools_for
 from reportdl.transports.urllib3_watch import performing, watching
 from reportdl_core.events import Event, Sent
 from reportdl_core.exchange import CHUNK
 
-__all__ = ["Pools", "Urllib3Transport", "pools_for"]
+__all__ = ["Pools", "Urllib3Transport"]
 
 
 class Pools(Protocol):
@@ -80,8 +79,8 @@ class Urllib3Flight:
     """One request under way."""
 
     def __init__(self, errand: Errand, pool: urllib3.HTTPConnectionPool, prefix: str) -> None:
-        self.target = prefix + errand.target
-        self.sent = Sent.NOT_SENT
+        self.target: str = prefix + errand.target
+        self.sent: Sent = Sent.NOT_SENT
         self._errand, self._pool, self._prefix = errand, pool, prefix
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
@@ -140,14 +139,3 @@ class Urllib3Flight:
         self._connection, self._sock = connection, connection.sock
         if self._cancelled.is_set():
             raise urllib3.exceptions.NewConnectionError(connection, "cancelled")
-
-
-def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:
-    """A pool manager of our own that reaches `origin` as `network` says."""
-    kwargs: dict[str, Any] = {"ssl_context": network.tls()} if origin.scheme == "https" else {}
-    proxy = network.proxy_for(origin)
-    if proxy is None:
-        return urllib3.PoolManager(**kwargs)
-    parts = parse_url(proxy)
-    vouching = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
-    return urllib3.ProxyManager(parts._replace(auth=None).url, proxy_headers=vouching, **kwargs)

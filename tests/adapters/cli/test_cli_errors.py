@@ -54,9 +54,7 @@ def test_the_exit_code_says_what_kind_of_trouble_it_was(
 
 
 @pytest.mark.rules("D21", "I10")
-def test_a_file_that_breaks_off_each_time_is_a_lost_transfer(
-    reportdl: Run, serving: Serving, tmp_path: Path
-) -> None:
+def test_a_file_that_breaks_off_each_time_is_a_lost_transfer(reportdl: Run, serving: Serving, tmp_path: Path) -> None:
     server = serving(faults=["get.cut_at=100"])
     ran = reportdl("get", "1042", "-f", "csv", "--json", url=server.url)
     ended = said(ran)
@@ -105,6 +103,13 @@ def test_a_slip_of_the_pen_is_a_usage_error_and_nothing_is_sent(
     assert message in ended["message"]
     assert "pass" not in ended["message"]
     assert server.calls == ()
+
+
+@pytest.mark.rules("D39")
+def test_a_proxy_that_is_not_there_is_told_without_its_password(reportdl: Run) -> None:
+    words = ["--proxy", "http://me:pass@127.0.0.1:9", "-v", "--json"]
+    ran = reportdl("formats", "1042", *words, url="https://mi.example.com", command=QUICK)
+    assert (ran.code, said(ran)["reason"], "pass" in ran.err) == (7, "unreachable", False)
 
 
 def test_certificates_that_are_none_are_a_usage_error(reportdl: Run, tmp_path: Path) -> None:

@@ -128,9 +128,17 @@ def test_a_job_that_takes_too_long_is_given_up(reportdl: Run, serving: Serving, 
     assert "time limit" in ran.err
 
 
+# The 30 s of a first contact are one second in this process.
+IMPATIENT = (
+    "import dataclasses, reportdl.client as c; "
+    "c.DEFAULT_POLICY = dataclasses.replace(c.DEFAULT_POLICY, first_contact=1.0); "
+    "from reportdl.cli import main; main()"
+)
+
+
 @pytest.mark.rules("D19")
 def test_a_server_that_is_not_there(reportdl: Run) -> None:
-    ran = reportdl("get", "1042", "-f", "pdf", "--timeout", "40", "--json")
+    ran = reportdl("get", "1042", "-f", "pdf", "--json", command=[sys.executable, "-c", IMPATIENT])
     said = json.loads(ran.err.splitlines()[-1])
     assert (ran.code, said["exit_code"], said["reason"], said["retryable"]) == (7, 7, "unreachable", True)
 

@@ -166,6 +166,6 @@ def test_a_stderr_that_takes_nothing_ends_no_job(serving: Serving, tmp_path: Pat
 def test_a_path_that_is_no_text_is_printed_as_its_own_bytes(serving: Serving, tmp_path: Path) -> None:
     script = f"LC_ALL=C PYTHONIOENCODING=ascii exec {' '.join(COMMAND)} get 1042 -f csv -o '{chr(0xFC)}\\377.csv'"
     env = {**os.environ, "REPORTDL_TOKEN": "t", "REPORTDL_URL": serving().url}
-    words = ["sh", "-c", script.encode().replace(b"\\377", b"\xff")]
+    words: list[bytes] = [b"sh", b"-c", script.encode().replace(b"\\377", b"\xff")]
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, timeout=50, check=False)
     assert (done.returncode, done.stdout) == (0, os.fsencode(tmp_path) + b"/\xc3\xbc\xff.csv\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from functools import cache
 from pathlib import Path
 
@@ -20,10 +20,7 @@ TRANSPORTS = sorted(EXAMPLES.glob("transport_*.py"))
 
 @cache
 def example(name, made):
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, made)
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))[made]
 
 
 def http_client(origin, network=None):
@@ -77,6 +74,7 @@ def test_a_client_takes_it(make, tmp_path):
         transport = make(Origin.parse(server.url))
         with reportdl.Client(server.url, credentials=reportdl.Token("any"), transport=transport) as client:
             got = client.download(1042, format="csv", to=tmp_path / "sales.csv")
+        assert got.path is not None
         assert got.path.stat().st_size == got.size
         assert server.count("run") == server.count("init") == 1
 
@@ -91,6 +89,7 @@ def test_an_async_client_takes_it(tmp_path):
 
     with LoopbackServer() as server:
         got = trio.run(job, server.url)
+        assert got.path is not None
         assert got.path.stat().st_size == got.size
         assert server.count("run") == server.count("init") == 1
 

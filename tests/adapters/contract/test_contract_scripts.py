@@ -66,7 +66,9 @@ def held(stages, seeds):
         ends.add(reason)
         for name, lines, states, _ in others:
             assert lines == expected, f"{name}, seed {seed}: {script(seed)}"
-            assert states == sent, f"{name}, seed {seed}"
+            # In order, but for the one race that is nobody's to win: `run` needs a new connection, its first check none.
+            same = sorted(states) == sorted(sent) if script(seed).insured else states == sent
+            assert same, f"{name}, seed {seed}"
     return ends
 
 

@@ -38,7 +38,7 @@ class Section:
 
     def __init__(self, file: Path, place: str, values: Mapping[str, object]) -> None:
         self.file = file
-        self.place = place
+        self.place: str = place
         self._left = dict(values)
 
     def __enter__(self) -> Section:

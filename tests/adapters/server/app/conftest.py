@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -195,3 +199,51 @@ def _soon(what: Callable[[], bool], *, within: float = 5.0) -> None:
     while not what():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.01)
+
+
+@dataclass
+class Process:
+    """`python -m reportdl serve` as a process of its own. `spool` is its directory for temporary files."""
+
+    popen: subprocess.Popen[str]
+    url: str
+    spool: Path
+    errors: Path
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Its exit code after the signal."""
+        self.popen.send_signal(number)
+        return self.popen.wait(timeout=20)
+
+
+Processes = Callable[..., Process]
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Starts servers by the command line on a free port; whatever still runs ends with the module's tests."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*options: str, **environment: str) -> Process:
+        folder = tmp_path_factory.mktemp("process")
+        spool, errors = folder / "spool", folder / "stderr"
+        spool.mkdir()
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("REPORTDL_")}
+        env = {**kept, "TMPDIR": str(spool), "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+        command = [sys.executable, "-m", "reportdl", "serve", "--port", "0", "--generation-seconds", "0", *options]
+        with errors.open("w") as log:
+            popen = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=log, text=True)
+        running.append(popen)
+        assert popen.stdout is not None
+        url = popen.stdout.readline().strip()
+        assert url, errors.read_text()
+        return Process(popen, url, spool, errors)
+
+    yield start
+    for popen in running:
+        popen.kill()
+        popen.communicate()

@@ -1,0 +1,205 @@
+"""The very second: what happens exactly at a limit, and what a long silence or a long transfer does not end."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from reportdl.testing.playbook import Playbook
+from reportdl_core import (
+    Check,
+    CredentialsRenewed,
+    Expiry,
+    FileReceived,
+    Finish,
+    Get,
+    Init,
+    Job,
+    Lost,
+    Policy,
+    Reason,
+    Receipt,
+    Refusal,
+    Refused,
+    RenewCredentials,
+    Run,
+    Secret,
+    Sent,
+    Session,
+    State,
+    Status,
+    StatusReported,
+    TokenIssued,
+    Wait,
+)
+
+JOB = Job(element=1042, format="pdf")
+RECEIPT = Receipt(path=None, filename="a.pdf", content_type="application/pdf", size=1, sha256="", length_verified=True)
+
+
+def running(policy: Policy | None = None) -> Playbook[Session]:
+    """`init` and `run` were sent at 0."""
+    play = Playbook(Session(JOB, policy=policy or Policy(), now=0.0, formats=("pdf",))) << Init
+    play >> TokenIssued(number=play[Init], token=Secret("abc"))
+    return play << (Run, Wait)
+
+
+def in_progress(play: Playbook[Session]) -> None:
+    play >> StatusReported(number=play[Check], status=Status.IN_PROGRESS)
+
+
+def poll_until(play: Playbook[Session], until: float) -> list[float]:
+    """IN PROGRESS to every `check` before a time; when they left."""
+    asked: list[float] = []
+    while play.driven.alarm[0] < until:
+        play.alarm()
+        if play.driven.outcome is not None:
+            return asked
+        if isinstance(play.driven.outstanding[-1], Check):
+            asked.append(play.now)
+            in_progress(play)
+    return asked
+
+
+@pytest.mark.rules("D18")
+@pytest.mark.parametrize(("when", "confirmed"), [(10.0, True), (10.0 + 2.0**-20, False)])
+def test_an_error_ten_seconds_after_run_is_early_and_a_tick_later_is_not(when: float, confirmed: bool) -> None:
+    play = running().alarm() << Check
+    play.at(when) >> StatusReported(number=play[Check], status=Status.ERROR)
+    play << (Wait if confirmed else Finish)
+
+
+@pytest.mark.rules("D41")
+@pytest.mark.parametrize(
+    ("when", "state", "reason"),
+    [
+        (300.0 - 2.0**-20, State.ERROR, Reason.GENERATION_FAILED),
+        (300.0, State.EXPIRED, Reason.EXPIRED),
+    ],
+)
+def test_download_failed_means_expired_from_300_s_on(when: float, state: State, reason: Reason) -> None:
+    play = running()
+    poll_until(play, 270.0)
+    while not isinstance(play.driven.outstanding[-1], Check):
+        play.alarm()
+    play.at(when) >> Refused(number=play[Check], refusal=Refusal.DOWNLOAD_FAILED)
+    assert play.driven.outcome is not None
+    assert (play.driven.state, play.driven.outcome.reason) == (state, reason)
+
+
+@pytest.mark.rules("D1", "I3")
+def test_a_check_sent_at_300_s_is_the_question() -> None:
+    play = running(Policy(expiry_margin=0.0))
+    play.at(1.0) >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+    poll_until(play, 300.0)
+    play.alarm() << Check
+    assert play.now == 300.0
+    in_progress(play)
+    assert play.driven.outcome is not None
+    assert (play.driven.state, play.driven.outcome.run_unproven) == (State.EXPIRED, True)
+
+
+@pytest.mark.rules("D1", "D19")
+def test_once_the_server_has_kept_the_session_polling_is_as_before() -> None:
+    play = running()
+    asked = poll_until(play, 1000.0)
+    late = [one for one in asked if one > 330.0]
+    assert len(late) > 20
+    assert all(15.0 <= later - earlier <= 30.0 for earlier, later in pairwise(late))
+
+
+@pytest.mark.rules("D1")
+def test_in_progress_to_a_check_that_left_before_300_s_is_no_answer_to_the_question() -> None:
+    play = running()
+    poll_until(play, 270.0)
+    while not isinstance(play.driven.outstanding[-1], Check):
+        play.alarm()
+    assert play.now < 300.0
+    play.at(300.5)
+    in_progress(play)
+    play << Wait
+    play.alarm() << Check
+    assert 300.0 < play.now <= 302.0
+
+
+@pytest.mark.rules("D16", "D6")
+def test_in_progress_from_run_itself_arms_the_renewal_again() -> None:
+    play = running()
+    play.at(1.0) >> Refused(number=play[Run], refusal=Refusal.CREDENTIALS)
+    play >> CredentialsRenewed(number=play[RenewCredentials])
+    play << (Run, Wait)
+    play.at(2.0) >> StatusReported(number=play[Run], status=Status.IN_PROGRESS)
+    play.alarm() << Check
+    play >> Refused(number=play[Check], refusal=Refusal.CREDENTIALS)
+    play << RenewCredentials
+
+
+class TestSilenceBegins:
+    @pytest.mark.rules("D19", "D6")
+    def test_when_a_live_run_is_lost_not_before(self) -> None:
+        play = running()
+        while play.now < 1500.0:
+            play.alarm()  # no `check` is ever answered
+        play.at(1600.0) >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        assert play.driven.outcome is None
+        while play.driven.outcome is None:
+            play.alarm()
+        assert (play.now, play.driven.outcome.reason) == (2200.0, Reason.UNREACHABLE)
+
+    @pytest.mark.rules("D19", "D21")
+    def test_when_a_long_transfer_breaks_not_before(self) -> None:
+        play = running().alarm() << Check
+        play >> StatusReported(number=play[Check], status=Status.READY)
+        play >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        play.at(1500.0) >> Lost(number=play[Get], sent=Sent.UNKNOWN)
+        play << Wait
+        play.alarm() << Check
+
+
+class TestATransferThatHasBegun:
+    def begun(self) -> Playbook[Session]:
+        """`get` has left by 290 s under the literal reading; `run` is still out."""
+        play = running(Policy(expiry=Expiry.DOCUMENTED))
+        poll_until(play, 260.0)
+        while not isinstance(play.driven.outstanding[-1], Check):
+            play.alarm()
+        play >> StatusReported(number=play[Check], status=Status.READY)
+        return play << Get
+
+    @pytest.mark.rules("D2", "D1")
+    def test_no_answer_of_run_ends_it_after_300_s(self) -> None:
+        play = self.begun()
+        play.at(320.0) >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        play << None
+        assert play.driven.outstanding == (play.last(Get),)
+        play.at(400.0) >> FileReceived(number=play[Get], receipt=RECEIPT)
+        assert play.driven.state is State.CONSUMED
+
+    @pytest.mark.rules("D2", "I8")
+    def test_the_job_s_deadline_does(self) -> None:
+        play = self.begun()
+        assert play.last(Get).deadline == 3600.0
+        play.at(3600.0) >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        assert play.driven.outcome is not None
+        assert play.driven.outcome.reason is Reason.TIMED_OUT
+
+
+@pytest.mark.rules("I8", "D41")
+def test_at_the_job_s_end_the_clock_speaks_first() -> None:
+    play = running(Policy(job_timeout=6.0)).alarm() << Check
+    play.at(6.0) >> StatusReported(number=play[Check], status=Status.ERROR, message="too late to matter")
+    assert play.driven.outcome is not None
+    assert (play.driven.outcome.reason, play.driven.outcome.retryable) == (Reason.TIMED_OUT, True)
+    assert play.driven.outcome.evidence[-1].message == "too late to matter"
+
+
+@pytest.mark.rules("D19", "D16")
+def test_a_run_that_leaves_during_a_retry_after_is_insured_after_it() -> None:
+    play = running(Policy(first_check=1.0)).alarm() << Check
+    play >> Refused(number=play[Check], refusal=Refusal.CREDENTIALS)
+    play.at(1.5) >> CredentialsRenewed(number=play[RenewCredentials])
+    play.at(2.0) >> Refused(number=play[Check], refusal=Refusal.BUSY, retry_after=60.0)
+    play.at(3.0) >> Refused(number=play[Run], refusal=Refusal.CREDENTIALS)  # it carried the older credential
+    play << Run  # the Wait for the end of the Retry-After is kept
+    assert play.driven.alarm[0] == play.last(Wait).deadline == 62.0
