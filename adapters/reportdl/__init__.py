@@ -8,7 +8,7 @@ The protocol itself, without I/O, is the package `reportdl_core`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reportdl.client import DEFAULT_POLICY, Client, download, formats
 from reportdl.credentials import ApplicationKey, Bearer, Credentials, Token
@@ -38,14 +38,12 @@ from reportdl.network import Network
 from reportdl.origin import InvalidUrl
 from reportdl.progress import Progress
 from reportdl_core.errors import Reason
+from reportdl_core.exported import exported as _exported
 from reportdl_core.job import Job
 from reportdl_core.lifecycle import State
 from reportdl_core.outcome import Evidence, Outcome, Receipt
 from reportdl_core.policy import Expiry, Policy, Preflight
 from reportdl_core.sink import NotKept
-
-if TYPE_CHECKING:
-    from reportdl import aio
 
 __version__ = "0.1.0"
 
@@ -95,11 +93,17 @@ __all__ = [
     "formats",
 ]
 
+_exported(__name__, globals(), __all__)
 
-def __getattr__(name: str) -> Any:
-    # The async side is loaded when it is used: its transport's library is an extra.
-    if name == "aio":
-        from importlib import import_module
+if TYPE_CHECKING:
+    # To a checker, a `__getattr__` would make every misspelt name an Any.
+    from reportdl import aio
+else:
 
-        return import_module("reportdl.aio")
-    raise AttributeError(f"module 'reportdl' has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        # The async side is loaded when it is used: its transport's library is an extra.
+        if name == "aio":
+            from importlib import import_module
+
+            return import_module("reportdl.aio")
+        raise AttributeError(f"module 'reportdl' has no attribute {name!r}")

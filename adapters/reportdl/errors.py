@@ -49,6 +49,9 @@ class DownloadError(ReportdlError):
         self.outcome = outcome
         self.job = job
 
+    def __reduce__(self) -> tuple[type[DownloadError], tuple[Outcome, Job]]:
+        return type(self), (self.outcome, self.job)  # an error comes back whole from another process
+
     @property
     def retryable(self) -> bool:
         """Whether doing the whole job again can help."""

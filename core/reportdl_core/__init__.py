@@ -35,6 +35,7 @@ from reportdl_core.events import (
     TokenIssued,
     WaitElapsed,
 )
+from reportdl_core.exported import exported as _exported
 from reportdl_core.formats import FORMATS, Format
 from reportdl_core.job import Job
 from reportdl_core.lifecycle import FINAL, MOVES, Move, State
@@ -92,3 +93,5 @@ __all__ = [
     "Wait",
     "WaitElapsed",
 ]
+
+_exported(__name__, globals(), __all__)

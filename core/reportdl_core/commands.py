@@ -100,7 +100,10 @@ class Finish:
 
 
 Request = ListFormats | Init | Run | Check | Get
+"""What is one request to the download endpoint (R2)."""
+
 Other = ListFormats | Init | Check | Get | RenewCredentials | Wait
 """What may be outstanding beside a `Run` (I4)."""
 
 Command = Request | Wait | RenewCredentials | Finish
+"""All that a driver can be told: a closed union, to be matched to its end."""

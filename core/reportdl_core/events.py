@@ -167,3 +167,4 @@ Event = (
     | CredentialsRenewed
     | Cancelled
 )
+"""All that a driver can report: a closed union, to be matched to its end."""

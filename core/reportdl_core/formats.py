@@ -113,6 +113,7 @@ FORMATS: Final[dict[str, Format]] = {
         ),
     )
 }
+"""The nine formats of the document by key, in its order (R7)."""
 
 
 def known(key: str) -> Format | None:

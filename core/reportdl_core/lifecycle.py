@@ -60,8 +60,10 @@ MOVES: Final[tuple[tuple[Move, State, State], ...]] = (
     (Move.EXPIRE, State.RUNNING, State.EXPIRED),
     (Move.EXPIRE, State.READY, State.EXPIRED),
 )
+"""The table: what happens, in which state, and the state that follows. Nothing else moves."""
 
 FINAL: Final = frozenset({State.ERROR, State.CONSUMED, State.EXPIRED})
+"""The states that no move leaves (I1)."""
 
 _MACHINE: Final = Machine(
     model=None,

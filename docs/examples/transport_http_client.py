@@ -11,6 +11,7 @@ from reportdl import Network
 from reportdl.errands import Errand
 from reportdl.origin import Origin
 from reportdl.transports.journey import Journey
+from reportdl.transports.unbroken import UnbrokenResponse
 from reportdl_core import Event
 from reportdl_core.exchange import CHUNK
 
@@ -49,6 +50,7 @@ class HttpClientFlight:
 
     def _converse(self) -> None:
         errand, exchange, connection = self._errand, self._errand.exchange, self._connection
+        connection.response_class = UnbrokenResponse
         connection.connect()
         connection.sock.settimeout(exchange.read_timeout)
         self._journey.depart(connection.sock)

@@ -14,6 +14,7 @@ from reportdl import Network
 from reportdl.errands import Errand
 from reportdl.origin import Origin
 from reportdl.transports.journey import Journey
+from reportdl.transports.unbroken import UnbrokenResponse
 from reportdl_core import Event
 from reportdl_core.exchange import CHUNK
 
@@ -36,6 +37,7 @@ class RequestsTransport:
 class RequestsFlight(HTTPAdapter):
     def __init__(self, errand: Errand, tls: SSLContext | None) -> None:
         self._errand, self._journey, self._tls = errand, Journey(errand.exchange), tls
+        self.cancel = self._journey.cancel
         super().__init__()  # retries nothing
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
@@ -49,11 +51,10 @@ class RequestsFlight(HTTPAdapter):
 
     def perform(self) -> Event:
         errand, exchange = self._errand, self._errand.exchange
-        # Not by a Session, which follows redirects, keeps cookies and reads ~/.netrc.
         asked = requests.Request(errand.method, errand.url, headers=errand.headers, data=errand.body or None)
         try:
             patience = (exchange.connect_timeout, exchange.read_timeout)
-            with self.send(asked.prepare(), stream=True, timeout=patience) as response:
+            with self.send(asked.prepare(), stream=True, timeout=patience) as response:  # no Session: it keeps cookies
                 pieces = response.raw.stream(CHUNK, decode_content=False)
                 wanted = exchange.head(response.status_code, response.raw.headers.items())
                 while wanted and (data := next(pieces, b"")):
@@ -64,12 +65,11 @@ class RequestsFlight(HTTPAdapter):
             self.close()
         return self._journey.arrive()
 
-    def cancel(self) -> None:
-        self._journey.cancel()
-
 
 def _departing(base: Any, target: str, journey: Journey) -> Any:
     class Departing(base):  # type: ignore[misc]
+        response_class = UnbrokenResponse
+
         def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
             if self.sock is None:
                 self.connect()

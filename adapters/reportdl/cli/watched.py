@@ -81,7 +81,7 @@ class _WatchedFlight:
 def _trouble(event: Event) -> str | None:
     match event:
         case Lost():
-            return event.message or "no answer"
+            return f"no answer ({event.message})" if event.message else "no answer"
         case Refused():
             code = f" ({event.code})" if event.code is not None else ""
             return (event.message or event.refusal.value) + code

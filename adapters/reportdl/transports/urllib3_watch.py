@@ -1,19 +1,18 @@
 """Decides what a flight learns of the connection that carries it, and what goes into the request line at last.
 
-urllib3 knows a request by its path alone; the real target, token and all, is put in here as the line is written. The
-standard library takes a head or a chunk's size that breaks off for a whole one; here that is an error. Mixed into the
-connection classes of pools that are ours alone. Must never touch a connection of anybody else's.
+urllib3 knows a request by its path alone; the real target, token and all, is put in here as the line is written. Mixed
+into the connection classes of pools that are ours alone. Must never touch a connection of anybody else's.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from http.client import HTTPResponse, IncompleteRead
 from typing import Any, Final, Protocol
 
 from urllib3.connection import HTTPConnection
 
+from reportdl.transports.unbroken import UnbrokenResponse
 from reportdl_core.events import Sent
 
 __all__ = ["Watcher", "performing", "watching"]
@@ -49,34 +48,10 @@ def watching(base: type[Any]) -> type[Any]:
     return _watched[base]
 
 
-class _Lines:
-    """A reader whose every line has an end."""
-
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reader, name)
-
-    def readline(self, limit: int = -1) -> bytes:
-        line: bytes = self._reader.readline(limit)
-        if not line.endswith(b"\n") and len(line) != limit:
-            raise IncompleteRead(b"")
-        return line
-
-
-class _Answer(HTTPResponse):
-    """An answer whose head and chunk sizes may not break off."""
-
-    def begin(self) -> None:
-        self.fp: Any = _Lines(self.fp)
-        super().begin()
-
-
 class _Watching:
     """Mixed into urllib3's connection classes."""
 
-    response_class = _Answer
+    response_class = UnbrokenResponse
     sock: socket.socket | None
 
     def connect(self) -> None:

@@ -181,7 +181,7 @@ def test_a_server_that_does_not_answer_is_seen_at_once_and_not_taken_for_a_gener
     terminal: Callable[..., Terminal],
 ) -> None:
     shown = terminal("get", "1042", "-f", "pdf", "--timeout", "3", url="http://127.0.0.1:9")
-    shown.wait_for(r"formats: Connection refused \(2 times\); going on")
+    shown.wait_for(r"formats: no answer \(Connection refused\) \(2 times\); going on")
     assert shown.finish()[0] == 6
     assert "time limit" in shown.screen()[0]
 

@@ -85,12 +85,8 @@ def first_line(kind: type[object]) -> str:
 
 def written(page: str) -> str:
     for name, lines in (("switches", switches()), ("faults", faults())):
-        table = "\n".join(lines)
-        pattern = rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end -->)"
-        page, count = re.subn(
-            pattern, lambda found, table=table: f"{found[1]}{table}\n{found[2]}", page, flags=re.DOTALL
-        )
-        assert count == 1, f"no place for the {name}"
+        begin, rest = re.split(rf"(?<=<!-- {name}: written by `make docs` -->\n)", page)
+        page = begin + "\n".join([*lines, ""]) + rest[rest.index("<!-- end -->") :]
     return page
 
 
