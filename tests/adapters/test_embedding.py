@@ -134,7 +134,7 @@ def test_it_embeds_the_core_and_nothing_else():
         name.split(".")[0]
         for node in ast.walk(ast.parse(EXAMPLE.read_bytes()))
         if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
     }
     assert imported - sys.stdlib_module_names == {"reportdl_core", "cryptography"}
     script = f"import runpy, sys; runpy.run_path({str(EXAMPLE)!r}); print(*sys.modules)"

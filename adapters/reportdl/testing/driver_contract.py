@@ -126,7 +126,9 @@ class DriverContract(Staged):
 
         server = stage.serve(answer)
         drive(self._download(stage, _EAGER), stage.errands(), None)
-        assert server.states == ["formats", "init", "run", *["check"] * 6, "get"]
+        # The first check may overtake `run`, which needs a new connection.
+        assert [state for state in server.states if state != "check"] == ["formats", "init", "run", "get"]
+        assert server.states.count("check") == 6
 
     @pytest.mark.rules("D35", "I8")
     def test_the_alarm_ends_a_request_that_nobody_answers(self, stage: Stage, drive: Drive) -> None:

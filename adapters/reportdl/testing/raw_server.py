@@ -145,9 +145,10 @@ class RawServer:
     def drop(self, connection: int) -> None:
         """Close an idle connection, as a server does that does not keep them for ever."""
         with self._changed:
-            # A transport that keeps no connections has left it already.
+            # A transport that keeps no connections has left it already, or is just leaving.
             if (idle := self._open.get(connection)) is not None:
-                socket.socket.shutdown(idle, socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(idle, socket.SHUT_RDWR)
 
     def _count(self, state: str) -> int:
         return sum(seen.state == state for seen in self._seen)
