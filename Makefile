@@ -28,8 +28,9 @@ help: ## show this list
 demo: $(RUNS) ## download real reports from a reference server on loopback
 	@$(PY) docs/examples/demo.py
 
+# Two workers: most of the time goes to waiting for real sockets. The pages of docs/ are judged by `make check`.
 test: $(READY) ## run the tests (under five minutes)
-	@$(PYTEST)
+	@$(PYTEST) -n 2 -m "not deep and not docs"
 
 check: check-style check-types check-house check-docs check-core ## style, types, import contracts, docs, and the core's branches all covered
 

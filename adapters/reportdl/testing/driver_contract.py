@@ -106,7 +106,9 @@ class DriverContract(Staged):
         assert download.outcome is not None
         assert download.outcome.reason is Reason.DELIVERED
         assert server.left(server.wait_for("check").connection, timeout=WAKE)
-        assert server.states == ["formats", "init", "run", "check", "get"]
+        # The check may overtake `run`, which needs a new connection.
+        assert sorted(server.states[2:4]) == ["check", "run"]
+        assert [*server.states[:2], *server.states[4:]] == ["formats", "init", "get"]
 
     @pytest.mark.rules("R20")
     def test_run_delays_no_check(self, stage: Stage, drive: Drive) -> None:

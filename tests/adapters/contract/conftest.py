@@ -44,7 +44,12 @@ _KEPT: pytest.StashKey[Kept] = pytest.StashKey()
 
 def row_of(item: pytest.Item) -> Row | None:
     cls, function = getattr(item, "cls", None), getattr(item, "function", None)
-    if cls is None or not issubclass(cls, Staged | HandedInContract) or item.get_closest_marker("deep"):
+    if (
+        cls is None
+        or function is None
+        or not issubclass(cls, Staged | HandedInContract)
+        or item.get_closest_marker("deep")
+    ):
         return None
     part = next(base for base in cls.__mro__ if function.__name__ in vars(base))
     transport = re.sub("^Test|Driver|HandedIn", "", cls.__name__)

@@ -31,13 +31,13 @@ PARTS = {
 HEAD = """\
 # What each transport has proven
 
-Every transport passes one contract (`reportdl.testing.TransportContract`, `DriverContract`, `HandedInContract`), against a server of raw
-sockets on loopback that counts requests and reads them byte by byte. A number is how many cases of a test passed: plain and TLS, and each
-command or fault that it names. A dash stands where a part does not apply. [bring-your-own-transport.md](bring-your-own-transport.md) says
-how to add a column.
+Every transport passes one contract (`reportdl.testing.TransportContract`, `DriverContract`, `HandedInContract`),
+against a server of raw sockets on loopback that counts requests and reads them byte by byte. A number is how many
+cases of a test passed: plain and TLS, and each command or fault that it names. A dash stands where a part does not
+apply. [bring-your-own-transport.md](bring-your-own-transport.md) says how to add a column.
 
-Beyond this table, 200 seeded scripts of faults (10,000 by `make deep`) take every transport through the same commands and events in the same
-order, the memory transport too where a script holds losses alone.
+Beyond this table, 200 seeded scripts of faults (10,000 by `make deep`) take every transport through the same commands
+and events in the same order, the memory transport too where a script holds losses alone.
 
 This page is written by the tests (`make docs`).
 """

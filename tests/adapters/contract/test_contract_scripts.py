@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -31,13 +32,17 @@ WAYS = [
 STATES = {"ListFormats": "formats", "Init": "init", "Run": "run", "Check": "check", "Get": "get"}
 
 
+def made_by(make: Any) -> Any:
+    return lambda origin, network: make(origin, network=network)
+
+
 @pytest.fixture(scope="module")
 def stages():
     """One server and one stage for each transport, kept over all scripts: connections are reused as in life."""
     played = []
     for name, make, library in WAYS:
-        stage = Stage(lambda origin, network, make=make: make(origin, network=network), library=library)
-        played.append((name, stage, stage.serve(lambda seen: None)))
+        stage = Stage(made_by(make), library=library)
+        played.append((name, stage, stage.serve(ScriptedServer(script(0)))))
     yield played
     for _, stage, _ in played:
         stage.close()
@@ -66,7 +71,7 @@ def held(stages, seeds):
         ends.add(reason)
         for name, lines, states, _ in others:
             assert lines == expected, f"{name}, seed {seed}: {script(seed)}"
-            # In order, but for the one race that is nobody's to win: `run` needs a new connection, its first check none.
+            # In order, but for the one race that is nobody's to win: `run` needs a new connection, its check none.
             same = sorted(states) == sorted(sent) if script(seed).insured else states == sent
             assert same, f"{name}, seed {seed}"
     return ends
