@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -29,7 +30,7 @@ def server():
 
 @pytest.mark.rules("R8", "R24")
 def test_formats_and_download(server, backend, tmp_path):
-    seen = []
+    seen: list[Any] = []
 
     async def main():
         async with aio.AsyncClient(server.url, credentials=TOKEN) as client:
@@ -161,7 +162,7 @@ def test_what_was_handed_in_stays_open(server):
 
 def test_one_way_at_a_time():
     with pytest.raises(TypeError, match="one of session, client and transport"):
-        aio.AsyncClient("https://mi.example.com", credentials=TOKEN, session=object(), client=object())
+        aio.AsyncClient("https://mi.example.com", credentials=TOKEN, session=object(), client=object())  # type: ignore[arg-type]
 
 
 @pytest.mark.rules("D33")

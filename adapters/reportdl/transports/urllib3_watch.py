@@ -55,8 +55,12 @@ class _Watching:
     sock: socket.socket | None
 
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc]
-        performing.flight.watch(self)  # type: ignore[arg-type]
+        flight = performing.flight
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            flight.sent = Sent.NOT_SENT  # a tunnel is asked for through `send` too, and that is not the request
+        flight.watch(self)  # type: ignore[arg-type]
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         flight = performing.flight
