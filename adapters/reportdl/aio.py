@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self, final
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 
-from reportdl.calls import DEFAULT_POLICY, Calls
+from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls
 from reportdl.credentials import Credentials
 from reportdl.files import Clash
 from reportdl.network import Network
@@ -17,6 +17,7 @@ from reportdl.origin import Origin
 from reportdl.progress import OnProgress
 from reportdl_core.outcome import Receipt
 from reportdl_core.policy import Policy
+from reportdl_core.questions import ListedReport, Segment
 
 try:
     import anyio
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from reportdl.transports.httpx2 import Httpx2Client
 
 __all__ = ["AsyncClient"]
+
+T = TypeVar("T")
 
 
 @final
@@ -87,7 +90,17 @@ class AsyncClient:
 
         Raises InvalidJob, or a DownloadError such as ReportNotFound, AccessDenied or NotDownloadable.
         """
-        call = self._calls.formats(element, segment, now=anyio.current_time())
+        return await self._answer(self._calls.formats(element, segment, now=anyio.current_time()))
+
+    async def reports(self) -> tuple[ListedReport, ...]:
+        """The External Reports that the server lists, one row for each segment. See `Client.reports`."""
+        return await self._answer(self._calls.reports(now=anyio.current_time()))
+
+    async def segments(self, element: int | str) -> tuple[Segment, ...]:
+        """The segments of one report that one may see: ids and names (R4). See `Client.segments`."""
+        return await self._answer(self._calls.segments(element, now=anyio.current_time()))
+
+    async def _answer(self, call: AskingCall[T]) -> T:
         await drive(call.driven, errands=call.errands, transport=self._chosen())
         return call.result()
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import BinaryIO, Final, Self, final
+from typing import BinaryIO, Final, Generic, Self, TypeVar, final
 
 from reportdl.credentials import Credentials
 from reportdl.errands import Errands
@@ -18,13 +18,18 @@ from reportdl.files import Clash, Destination, destination
 from reportdl.logs import bound
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress, Reporter
+from reportdl_core.asking import Asking
 from reportdl_core.download import Download
 from reportdl_core.inquiry import Inquiry
 from reportdl_core.job import Job, identifier
-from reportdl_core.outcome import Receipt
+from reportdl_core.lookup import ReportsLookup, SegmentsLookup
+from reportdl_core.outcome import Outcome, Receipt
 from reportdl_core.policy import Policy
+from reportdl_core.questions import ListedReport, Segment
 
-__all__ = ["DEFAULT_POLICY", "Calls", "DownloadCall", "FormatsCall"]
+__all__ = ["DEFAULT_POLICY", "AskingCall", "Calls", "DownloadCall"]
+
+T = TypeVar("T")
 
 DEFAULT_POLICY: Final = Policy(first_contact=30.0)
 """The core's defaults, but a server that has never answered is given up after 30 s: that is a wrong URL."""
@@ -44,12 +49,25 @@ class Calls:
     credentials: Credentials
     policy: Policy
 
-    def formats(self, element: int | str, segment: int | str, *, now: float) -> FormatsCall:
+    def formats(self, element: int | str, segment: int | str, *, now: float) -> AskingCall[tuple[str, ...]]:
         """To be driven without an observer. Raises InvalidJob."""
         # The format is for the error's words alone: `formats` takes none.
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format="any")
         inquiry = Inquiry(element=job.element, segment=job.segment, policy=self.policy, seed=_seed(), now=now)
-        return FormatsCall(inquiry, Errands(self.origin, self.credentials, self.policy), job)
+        return self._asking(inquiry, job)
+
+    def reports(self, *, now: float) -> AskingCall[tuple[ListedReport, ...]]:
+        """To be driven without an observer."""
+        lookup = ReportsLookup(policy=self.policy, seed=_seed(), now=now)
+        return self._asking(lookup, Job(element=0, format="any"))
+
+    def segments(self, element: int | str, *, now: float) -> AskingCall[tuple[Segment, ...]]:
+        """To be driven without an observer. Raises InvalidJob."""
+        job = Job(element=identifier(element, "element"), format="any")
+        return self._asking(SegmentsLookup(element=job.element, policy=self.policy, seed=_seed(), now=now), job)
+
+    def _asking(self, asking: Asking[T], job: Job) -> AskingCall[T]:
+        return AskingCall(asking, Errands(self.origin, self.credentials, self.policy), job)
 
     def download(
         self,
@@ -73,22 +91,22 @@ class Calls:
 
 
 @final
-class FormatsCall:
-    """One question for the formats of a report."""
+class AskingCall(Generic[T]):
+    """One question without effect: formats, reports, segments."""
 
     __slots__ = ("_job", "driven", "errands")
 
-    driven: Inquiry
+    driven: Asking[T]
     errands: Errands
 
-    def __init__(self, inquiry: Inquiry, errands: Errands, job: Job) -> None:
-        self.driven, self.errands, self._job = inquiry, errands, job
+    def __init__(self, asking: Asking[T], errands: Errands, job: Job) -> None:
+        self.driven, self.errands, self._job = asking, errands, job
 
-    def result(self) -> tuple[str, ...]:
-        """The formats; raises the DownloadError that says why there are none. Only once it was driven to its end."""
+    def result(self) -> T:
+        """The answer; raises the DownloadError that says why there is none. Only once it was driven to its end."""
         outcome = self.driven.outcome
         assert outcome is not None
-        if not isinstance(outcome, tuple):
+        if isinstance(outcome, Outcome):
             raise_for(outcome, self._job)
         return outcome
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import time
 from types import TracebackType
-from typing import BinaryIO, Self, final
+from typing import BinaryIO, Self, TypeVar, final
 
-from reportdl.calls import DEFAULT_POLICY, Calls
+from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls
 from reportdl.credentials import Credentials
 from reportdl.drivers.blocking import drive
 from reportdl.files import Clash
@@ -21,8 +21,11 @@ from reportdl.transports import Transport
 from reportdl.transports.urllib3 import Pools, Urllib3Transport
 from reportdl_core.outcome import Receipt
 from reportdl_core.policy import Policy
+from reportdl_core.questions import ListedReport, Segment
 
 __all__ = ["DEFAULT_POLICY", "Client", "download", "formats"]
+
+T = TypeVar("T")
 
 
 @final
@@ -72,7 +75,24 @@ class Client:
 
         Raises InvalidJob, or a DownloadError such as ReportNotFound, AccessDenied or NotDownloadable.
         """
-        call = self._calls.formats(element, segment, now=time.monotonic())
+        return self._answer(self._calls.formats(element, segment, now=time.monotonic()))
+
+    def reports(self) -> tuple[ListedReport, ...]:
+        """The External Reports that the server lists, one row for each segment, in its order.
+
+        Their ids are what `download` takes. A row that is not `accessible` would be refused. Raises a DownloadError.
+        """
+        return self._answer(self._calls.reports(now=time.monotonic()))
+
+    def segments(self, element: int | str) -> tuple[Segment, ...]:
+        """The segments of one report that one may see: dimension *value* ids and their names (R4); () if unsegmented.
+
+        Up to three requests, where the list of elements has no names. Raises InvalidJob, or a DownloadError such as
+        ReportNotFound.
+        """
+        return self._answer(self._calls.segments(element, now=time.monotonic()))
+
+    def _answer(self, call: AskingCall[T]) -> T:
         drive(call.driven, errands=call.errands, transport=self._transport, clock=time.monotonic)
         return call.result()
 

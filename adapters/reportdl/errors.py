@@ -153,6 +153,7 @@ _STATES: Final = {
     "Check": "check",
     "Get": "get",
     "RenewCredentials": "get_token",
+    "LookUp": "list",
 }
 
 
