@@ -60,7 +60,7 @@ class AsyncClient:
             raise TypeError("hand in one of session, client and transport")
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
-        self._calls = Calls(origin=self.origin, credentials=credentials, policy=policy)
+        self._calls = Calls.of(origin=self.origin, credentials=credentials, policy=policy)
         self._network, self._session, self._client = network, session, client
         self._owned = transport is None
         self._transport = transport

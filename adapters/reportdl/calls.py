@@ -20,6 +20,7 @@ from reportdl.files import Clash, Destination, destination
 from reportdl.logs import bound
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress, Reporter
+from reportdl.renewals import Renewals
 from reportdl_core.commands import Command
 from reportdl_core.download import Download
 from reportdl_core.events import Event
@@ -47,13 +48,20 @@ class Calls:
     origin: Origin
     credentials: Credentials
     policy: Policy
+    renewals: Renewals
+
+    @classmethod
+    def of(cls, *, origin: Origin, credentials: Credentials, policy: Policy) -> Self:
+        """What a new client's calls have in common."""
+        return cls(origin=origin, credentials=credentials, policy=policy, renewals=Renewals(credentials))
 
     def formats(self, element: int | str, segment: int | str, *, now: float) -> FormatsCall:
         """To be driven without an observer. Raises InvalidJob."""
         # The format is for the error's words alone: `formats` takes none.
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format="any")
         inquiry = Inquiry(element=job.element, segment=job.segment, policy=self.policy, seed=_seed(), now=now)
-        return FormatsCall(inquiry, Errands(self.origin, self.credentials, self.policy), job)
+        errands = Errands(self.origin, self.credentials, self.policy, renewals=self.renewals)
+        return FormatsCall(inquiry, errands, job)
 
     def download(
         self,
@@ -99,7 +107,14 @@ class Calls:
         job = download.job
         log = bound(element=job.element, segment=job.segment, format=job.format)
         reporter = Reporter(download, clock=clock, log=log, on_progress=on_progress)
-        errands = Errands(self.origin, self.credentials, self.policy, sink=place, progress=reporter.received)
+        errands = Errands(
+            self.origin,
+            self.credentials,
+            self.policy,
+            sink=place,
+            progress=reporter.received,
+            renewals=self.renewals,
+        )
         if on_checkpoint is None:
             return DownloadCall(download, errands, reporter, place)
         checkpointing = Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint)

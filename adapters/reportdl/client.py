@@ -48,7 +48,7 @@ class Client:
     ) -> None:
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
-        self._calls = Calls(origin=self.origin, credentials=credentials, policy=policy)
+        self._calls = Calls.of(origin=self.origin, credentials=credentials, policy=policy)
         self._transport = transport or Urllib3Transport(self.origin, network=network, pools=pool)
         self._owned = transport is None
 
