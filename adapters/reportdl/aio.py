@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, final
 
 from reportdl.calls import DEFAULT_POLICY, Calls
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observe
 from reportdl.files import Clash
 from reportdl.network import Network
 from reportdl.origin import Origin
@@ -100,13 +101,21 @@ class AsyncClient:
         to: str | os.PathLike[str] | BinaryIO = ".",
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt. See `Client.download`.
 
         Cancelled, it ends its requests and removes what is not the whole file, then raises on (D38).
         """
         call = self._calls.download(
-            element, segment, format, to=to, clash=clash, on_progress=on_progress, clock=anyio.current_time
+            element,
+            segment,
+            format,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            observe=observe,
+            clock=anyio.current_time,
         )
         if call.standing is not None:
             return call.standing

@@ -12,13 +12,16 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self, final
 
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observe, Observer
 from reportdl.errands import Errands
 from reportdl.errors import raise_for
 from reportdl.files import Clash, Destination, destination
 from reportdl.logs import bound
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress, Reporter
+from reportdl_core.commands import Command
 from reportdl_core.download import Download
+from reportdl_core.events import Event
 from reportdl_core.inquiry import Inquiry
 from reportdl_core.job import Job, identifier
 from reportdl_core.outcome import Receipt
@@ -60,6 +63,7 @@ class Calls:
         to: str | os.PathLike[str] | BinaryIO,
         clash: Clash | None,
         on_progress: OnProgress | None,
+        observe: Observe | None,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """To be driven inside a `with`, unless it is `standing`. Raises InvalidJob and TargetUnusable."""
@@ -69,7 +73,8 @@ class Calls:
         log = bound(element=job.element, segment=job.segment, format=job.format)
         reporter = Reporter(download, clock=clock, log=log, on_progress=on_progress)
         errands = Errands(self.origin, self.credentials, self.policy, sink=place, progress=reporter.received)
-        return DownloadCall(download, errands, reporter, place)
+        observer: Observer = reporter if observe is None else _First(observe(download), reporter)
+        return DownloadCall(download, errands, observer, place)
 
 
 @final
@@ -94,6 +99,20 @@ class FormatsCall:
 
 
 @final
+class _First:
+    """Two observers: what must be on disk is written before anybody is told (D43)."""
+
+    __slots__ = ("_first", "_then")
+
+    def __init__(self, first: Observer, then: Observer) -> None:
+        self._first, self._then = first, then
+
+    def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
+        self._first.moved(event, new, now=now)
+        self._then.moved(event, new, now=now)
+
+
+@final
 class DownloadCall:
     """One job and its place. Leaving the `with` removes what is not the whole file under its name (D38)."""
 
@@ -101,9 +120,9 @@ class DownloadCall:
 
     driven: Download
     errands: Errands
-    observer: Reporter
+    observer: Observer
 
-    def __init__(self, download: Download, errands: Errands, observer: Reporter, place: Destination) -> None:
+    def __init__(self, download: Download, errands: Errands, observer: Observer, place: Destination) -> None:
         self.driven, self.errands, self.observer, self._place = download, errands, observer, place
 
     def __enter__(self) -> Self:

@@ -12,6 +12,7 @@ from typing import BinaryIO, Self, final
 
 from reportdl.calls import DEFAULT_POLICY, Calls
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observe
 from reportdl.drivers.blocking import drive
 from reportdl.files import Clash
 from reportdl.network import Network
@@ -85,6 +86,7 @@ class Client:
         to: str | os.PathLike[str] | BinaryIO = ".",
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt.
 
@@ -92,11 +94,21 @@ class Client:
         in a separator), a file, or a binary stream. `clash` says what happens to an existing file: a named file is
         replaced, in a folder the new one gets a suffix, unless another `Clash` is given (D24).
 
+        `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
+        before they are executed, such as `reportdl.trace.recording("job.jsonl")`.
+
         Blocks for as long as generation takes. Raises InvalidJob, TargetUnusable before anything is asked if `to`
         cannot be used, or the DownloadError that says why there is no file.
         """
         call = self._calls.download(
-            element, segment, format, to=to, clash=clash, on_progress=on_progress, clock=time.monotonic
+            element,
+            segment,
+            format,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            observe=observe,
+            clock=time.monotonic,
         )
         if call.standing is not None:
             return call.standing

@@ -11,7 +11,7 @@ import reportdl
 
 __all__ = ["app"]
 
-_COMMANDS: Final = ("get", "formats", "serve")
+_COMMANDS: Final = ("get", "formats", "serve", "trace", "replay")
 
 
 class _Late(click.Group):
