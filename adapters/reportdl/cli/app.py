@@ -11,7 +11,7 @@ import reportdl
 
 __all__ = ["app"]
 
-_COMMANDS: Final = ("get", "formats", "serve", "trace", "replay")
+_COMMANDS: Final = ("get", "formats", "serve", "conform", "trace", "replay")
 
 
 class _Late(click.Group):
