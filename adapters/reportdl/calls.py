@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, Generic, Self, TypeVar, final
 
 from reportdl.checkpoints import Checkpoint, Checkpointing, OnCheckpoint, taken_up
 from reportdl.credentials import Credentials
-from reportdl.drivers import Observer
+from reportdl.drivers import Observe, Observer
 from reportdl.errands import Errands
 from reportdl.errors import raise_for
 from reportdl.files import Clash, Destination, destination
@@ -90,13 +90,14 @@ class Calls:
         clash: Clash | None,
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """To be driven inside a `with`, unless it is `standing`. Raises InvalidJob and TargetUnusable."""
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
         place = destination(to, job=job, clash=clash)
         download = Download(job, policy=self.policy, seed=_seed(), now=clock())
-        return self._watched(download, place, clock, on_progress, on_checkpoint)
+        return self._watched(download, place, clock, on_progress, on_checkpoint, observe)
 
     def resume(
         self,
@@ -106,12 +107,13 @@ class Calls:
         clash: Clash | None,
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """The same for a job that was begun before. Raises CheckpointUnusable and TargetUnusable."""
         download = taken_up(checkpoint, origin=self.origin, policy=self.policy, now=clock())
         place = destination(to, job=download.job, clash=clash)
-        return self._watched(download, place, clock, on_progress, on_checkpoint)
+        return self._watched(download, place, clock, on_progress, on_checkpoint, observe)
 
     def _watched(
         self,
@@ -120,6 +122,7 @@ class Calls:
         clock: Callable[[], float],
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
     ) -> DownloadCall:
         job = download.job
         log = bound(element=job.element, segment=job.segment, format=job.format)
@@ -132,10 +135,13 @@ class Calls:
             progress=reporter.received,
             renewals=self.renewals,
         )
-        if on_checkpoint is None:
-            return DownloadCall(download, errands, reporter, place)
-        checkpointing = Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint)
-        return DownloadCall(download, errands, _First(checkpointing, reporter), place)
+        # What must be on disk is written before anybody is told (D43).
+        observers: list[Observer] = []
+        if on_checkpoint is not None:
+            observers.append(Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint))
+        if observe is not None:
+            observers.append(observe(download))
+        return DownloadCall(download, errands, _InTurn((*observers, reporter)) if observers else reporter, place)
 
 
 @final
@@ -160,17 +166,17 @@ class AskingCall(Generic[T]):
 
 
 @final
-class _First:
-    """Two observers: what must be on disk is written before anybody is told (D43)."""
+class _InTurn:
+    """Several observers, each told before the next."""
 
-    __slots__ = ("_first", "_then")
+    __slots__ = ("_observers",)
 
-    def __init__(self, first: Observer, then: Observer) -> None:
-        self._first, self._then = first, then
+    def __init__(self, observers: tuple[Observer, ...]) -> None:
+        self._observers = observers
 
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
-        self._first.moved(event, new, now=now)
-        self._then.moved(event, new, now=now)
+        for observer in self._observers:
+            observer.moved(event, new, now=now)
 
 
 @final
