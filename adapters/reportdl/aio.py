@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall
 from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observe
 from reportdl.files import Clash
 from reportdl.network import Network
 from reportdl.origin import Origin
@@ -115,6 +116,7 @@ class AsyncClient:
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt. See `Client.download`.
 
@@ -130,6 +132,7 @@ class AsyncClient:
             clash=clash,
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
+            observe=observe,
             clock=anyio.current_time,
         )
         return await self._driven(call)
@@ -142,6 +145,7 @@ class AsyncClient:
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Go on with a job that was begun before: nothing is generated twice. See `Client.resume`."""
         call = self._calls.resume(
@@ -150,6 +154,7 @@ class AsyncClient:
             clash=clash,
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
+            observe=observe,
             clock=anyio.current_time,
         )
         return await self._driven(call)

@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, Generic, Self, TypeVar, final
 
 from reportdl.checkpoints import Checkpoint, Checkpointing, OnCheckpoint, taken_up
 from reportdl.credentials import Credentials
-from reportdl.drivers import Observer
+from reportdl.drivers import Observe, Observer
 from reportdl.errands import Errands
 from reportdl.errors import raise_for
 from reportdl.files import Clash, Destination, destination
@@ -90,13 +90,14 @@ class Calls:
         clash: Clash | None,
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """To be driven inside a `with`, unless it is `standing`. Raises InvalidJob and TargetUnusable."""
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
         place = destination(to, job=job, clash=clash)
         download = Download(job, policy=self.policy, seed=_seed(), now=clock())
-        return self._watched(download, place, clock, on_progress, on_checkpoint)
+        return self._watched(download, place, clock, on_progress, on_checkpoint, observe)
 
     def resume(
         self,
@@ -106,12 +107,13 @@ class Calls:
         clash: Clash | None,
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """The same for a job that was begun before. Raises CheckpointUnusable and TargetUnusable."""
         download = taken_up(checkpoint, origin=self.origin, policy=self.policy, now=clock())
         place = destination(to, job=download.job, clash=clash)
-        return self._watched(download, place, clock, on_progress, on_checkpoint)
+        return self._watched(download, place, clock, on_progress, on_checkpoint, observe)
 
     def _watched(
         self,
@@ -120,6 +122,7 @@ class Calls:
         clock: Callable[[], float],
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
     ) -> DownloadCall:
         job = download.job
         log = bound(element=job.element, segment=job.segment, format=job.format)
@@ -132,10 +135,10 @@ class Calls:
             progress=reporter.received,
             renewals=self.renewals,
         )
-        if on_checkpoint is None:
-            return DownloadCall(download, errands, reporter, place)
-        checkpointing = Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint)
-        return DownloadCall(download, errands, _First(checkpointing, reporter), place)
+        observer: Observer = reporter if observe is None else _First(observe(download), reporter)
+        if on_checkpoint is not None:
+            observer = _First(Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint), observer)
+        return DownloadCall(download, errands, observer, place)
 
 
 @final

@@ -13,6 +13,7 @@ from typing import BinaryIO, Self, TypeVar, final
 from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall
 from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observe
 from reportdl.drivers.blocking import drive
 from reportdl.files import Clash
 from reportdl.network import Network
@@ -107,6 +108,7 @@ class Client:
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt.
 
@@ -117,6 +119,9 @@ class Client:
         `on_checkpoint` is called with a `Checkpoint` in the caller's thread: before the first request, on every move
         before what follows from it is sent, and when the job is over. Kept, it lets `resume` go on in another process
         (D43). What it raises ends the job there.
+
+        `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
+        before they are executed, such as `reportdl.trace.recording("job.jsonl")`.
 
         Blocks for as long as generation takes. Raises InvalidJob, TargetUnusable before anything is asked if `to`
         cannot be used, or the DownloadError that says why there is no file.
@@ -129,6 +134,7 @@ class Client:
             clash=clash,
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
+            observe=observe,
             clock=time.monotonic,
         )
         return self._driven(call)
@@ -141,6 +147,7 @@ class Client:
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Go on with a job that another process, or a call that was interrupted, has begun: nothing is generated twice.
 
@@ -150,7 +157,13 @@ class Client:
         `download` raises.
         """
         call = self._calls.resume(
-            checkpoint, to=to, clash=clash, on_progress=on_progress, on_checkpoint=on_checkpoint, clock=time.monotonic
+            checkpoint,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            observe=observe,
+            clock=time.monotonic,
         )
         return self._driven(call)
 

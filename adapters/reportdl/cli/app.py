@@ -12,7 +12,14 @@ import reportdl
 __all__ = ["app"]
 
 # Command to the function that it is: `list` is a word of Python.
-_COMMANDS: Final = {"get": "get", "formats": "formats", "list": "listing", "serve": "serve"}
+_COMMANDS: Final = {
+    "get": "get",
+    "formats": "formats",
+    "list": "listing",
+    "serve": "serve",
+    "trace": "trace",
+    "replay": "replay",
+}
 
 
 class _Late(click.Group):
