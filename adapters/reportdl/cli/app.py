@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "formats": "formats",
     "list": "listing",
     "serve": "serve",
+    "conform": "conform",
     "trace": "trace",
     "replay": "replay",
 }

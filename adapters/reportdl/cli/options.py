@@ -49,9 +49,8 @@ _OPTIONS: Final = (
     click.option(
         "--expiry",
         type=click.Choice(["confirm", "documented"]),
-        default="confirm",
-        show_default=True,
-        help="After the token's 5 minutes: ask the server whether it keeps the session, or give up by the clock.",
+        help="After the token's 5 minutes: ask the server whether it keeps the session, or give up by the clock.  "
+        "[default: confirm, or what --profile says]",
     ),
     click.option(
         "--timeout",
@@ -60,6 +59,11 @@ _OPTIONS: Final = (
         show_default=True,
         metavar="SECONDS",
         help="For the whole job.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Decide as fits the server that `reportdl conform --save-profile` examined.",
     ),
     click.option("--no-preflight", is_flag=True, help="Do not ask for the formats first: one request less."),
     click.option("-v", "--verbose", is_flag=True, help="Log each request and each move to stderr."),
