@@ -18,6 +18,7 @@ from reportdl_core.http_head import Head
 __all__ = ["Answer", "Mask"]
 
 _SHOWN: Final = 160
+_OF_OTHERS: Final = (408, 429, 502, 503, 504)
 
 
 @dataclass(slots=True)
@@ -67,6 +68,11 @@ class Answer:
     def seconds(self) -> float:
         """How long it took."""
         return self.ended - self.began
+
+    @property
+    def told(self) -> bool:
+        """Whether the endpoint answered, rather than a network, a proxy or a server that is busy."""
+        return self.head is not None and self.head.status not in _OF_OTHERS
 
     @property
     def is_file(self) -> bool:

@@ -74,7 +74,10 @@ class Findings:
     evidence: dict[str, list[Answer]] = field(default_factory=dict[str, list[Answer]])
 
     def rule(self, rule: str, kept: bool, why: str, *answers: Answer) -> None:
-        """A rule was seen kept or broken."""
+        """A rule was seen kept or broken; an answer that did not come breaks none."""
+        if not kept and not all(answer.told for answer in answers):
+            self.unclear(rule, why, *answers)
+            return
         side = self.kept if kept else self.broken
         if why not in side.setdefault(rule, []):
             side[rule].append(why)

@@ -33,7 +33,9 @@ def generation(lab: Lab) -> None:
             _during(lab, during, early)
     answer = run.answer(lab.patience)
     at_once = lab.ask("check", token)
-    last = at_once if at_once.status is not Status.IN_PROGRESS else lab.settled(token)
+    # What was refused will not come; what was lost, or said OK before its time, may.
+    waits = at_once.status is Status.IN_PROGRESS and (answer.status is Status.OK or not answer.told)
+    last = lab.settled(token) if waits else at_once
     _run(lab, answer, at_once, last)
     if last.status is not Status.READY:
         found.unclear("R24", f"no file: {last.words}", last)

@@ -110,7 +110,7 @@ class Lab:
 
     def settled(self, token: Secret, *, element: int | None = None, within: float | None = None) -> Answer:
         """`check` until it says something else than IN PROGRESS; the last answer, whatever it is."""
-        until, pause = self.probe.now() + (within or self.patience), _FIRST_PAUSE
+        until, pause = self.probe.now() + (self.patience if within is None else within), _FIRST_PAUSE
         while True:
             answer = self.ask("check", token) if element is None else self.on(element, "check", token)
             # An answer that is lost or a 5xx says nothing of the generation.
@@ -124,7 +124,9 @@ class Lab:
         """A new token, a run, and its end. Raises NoToken."""
         token = self.token(element)
         answer = self.start(token, element=element, format=format).answer(self.patience)
-        return Ran(token=token, answer=answer, last=self.settled(token, element=element))
+        # What was refused will not come.
+        within = self.patience if answer.status is Status.OK or not answer.told else 0.0
+        return Ran(token=token, answer=answer, last=self.settled(token, element=element, within=within))
 
     def close(self) -> None:
         """End what is still under way."""

@@ -36,9 +36,10 @@ def overall(found: Findings, answers: Iterable[Answer]) -> None:
             found.reading("D19", f"asks to wait {answer.head.retry_after:g} s", answer)
     stored = [one for one in said if one.head is not None and "no-store" in one.head.first("cache-control")]
     found.reading("D23", "no-store" if len(stored) == len(said) else "answers may be stored", *said[:1])
-    kinds = sorted({one.head.media_type or "none" for one in said if one.head is not None and one.code == 200})
+    good = [one for one in said if one.code == 200]
+    kinds = sorted({one.head.media_type or "none" for one in good if one.head is not None})
     if kinds:
-        found.reading("D4", f"envelopes are {', '.join(kinds)}")
+        found.reading("D4", f"envelopes are {', '.join(kinds)}", *good[:1])
 
 
 def _statuses(found: Findings, said: list[Answer]) -> None:

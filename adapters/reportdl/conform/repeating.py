@@ -16,7 +16,7 @@ from reportdl_core.secret import Secret
 __all__ = ["broken_get", "dropped_run", "failing", "run_refusals", "second_run"]
 
 _MOMENT: Final = 0.3  # seconds after which a request has reached any server
-_TELLING: Final = 0.6  # seconds that a generation must take for its length to tell anything
+_OFFSET: Final = 0.5  # seconds between two runs: one that joins ends with the first, one that generates again later
 _PATIENCE: Final = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # seconds until a `get` is broken off, one after the other
 _SMALL: Final = 1_000_000  # bytes that the system may have taken from a server before anybody reads them
 
@@ -25,13 +25,15 @@ def second_run(lab: Lab) -> None:
     """`run` again while it goes on, and once it is done; `run` and `get` with another format (D8, D9)."""
     found, token = lab.found, lab.token()
     first = lab.start(token)
-    lab.sleep(_MOMENT / 2)
+    lab.sleep(_OFFSET)
     together = not first.over()
     second = lab.start(token).answer(lab.patience)
     one = first.answer(lab.patience)
     last = lab.settled(token)
     if together:
         found.reading("D8", _beside(one, second), one, second)
+    else:
+        found.reading("D8", f"a moment after the first: {second.words}", one, second)
     if last.status is not Status.READY:
         found.unclear("D9", f"no file: {last.words}", last)
         return
@@ -52,9 +54,7 @@ def _beside(one: Answer, second: Answer) -> str:
         return f"while one goes on: refused, {second.words}"
     if second.status is not Status.OK:
         return f"while one goes on: {second.words}"
-    if one.seconds < _TELLING:
-        return f"while one goes on: OK; whether it generates again cannot be told in {one.seconds:.1f} s"
-    joined = second.ended - one.ended < one.seconds / 2
+    joined = second.ended - one.ended < _OFFSET / 2
     return "while one goes on: it joins" if joined else "while one goes on: it generates again"
 
 
@@ -95,9 +95,10 @@ def broken_get(lab: Lab) -> None:
         found.reading("D21", "a broken get may be repeated", broken, check, again)
         return
     length = None if broken.head is None else broken.head.length
-    doubt = length is not None and length < _SMALL
-    why = f", or its {length:,} bytes were all under way" if doubt else ""
-    found.reading("D21", f"a broken get spends the file{why}", broken, check, again)
+    if length is not None and length < _SMALL:
+        found.unclear("D21", f"all {length:,} bytes may have been sent: take a larger report", broken, check, again)
+        return
+    found.reading("D21", "a broken get spends the file", broken, check, again)
 
 
 def _broken(lab: Lab, token: Secret) -> Answer | None:
