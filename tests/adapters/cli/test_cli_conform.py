@@ -68,7 +68,7 @@ def test_a_broken_rule_is_shown_with_its_exchanges_and_the_exit_code_says_so(rep
     )
 
 
-USELESS = [
+USELESS: list[tuple[str, dict[str, str], int, str]] = [
     ("9999", {}, 5, "There is no element 9999"),
     ("1046", {}, 4, "No access to element 1046"),
     ("2001", {}, 5, "not an External Report"),
