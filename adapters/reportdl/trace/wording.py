@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from reportdl_core.commands import Check, Command, Finish, Get, Init, ListFormats, RenewCredentials, Run, Wait
+from reportdl_core.commands import Check, Command, Finish, Get, Init, ListFormats, LookUp, RenewCredentials, Run, Wait
 from reportdl_core.envelope import clean_message
 from reportdl_core.events import (
     Cancelled,
@@ -16,6 +16,7 @@ from reportdl_core.events import (
     FileNotKept,
     FileReceived,
     FormatsListed,
+    LookedUp,
     Lost,
     Refused,
     RunFinished,
@@ -48,6 +49,8 @@ def asked(command: Command, *, now: float) -> str:
             return f"get {command.job.format}"
         case RenewCredentials():
             return "get_token"
+        case LookUp():
+            return type(command.question).__name__
         case Wait():
             return f"wait {seconds(command.deadline - now)}"
         case Finish():
@@ -83,6 +86,8 @@ def happened(event: Event) -> str:
             return f"lost, {'perhaps sent' if event.sent.name == 'UNKNOWN' else event.sent.value}{_said(event.message)}"
         case WaitElapsed():
             return "elapsed"
+        case LookedUp():
+            return f"{len(event.found):,} found"
         case CredentialsRenewed():
             return "renewed"
         case Cancelled():
