@@ -122,6 +122,9 @@ class Client:
         `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
         before they are executed, such as `reportdl.trace.recording("job.jsonl")`.
 
+        `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
+        before they are executed, such as `reportdl.trace.recording("job.jsonl")`.
+
         Blocks for as long as generation takes. Raises InvalidJob, TargetUnusable before anything is asked if `to`
         cannot be used, or the DownloadError that says why there is no file.
         """

@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "conform": "conform",
     "trace": "trace",
     "replay": "replay",
+    "doctor": "doctor",
 }
 
 

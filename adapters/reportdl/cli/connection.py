@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reportdl.cli.watched import Watcher
     from reportdl.client import Client
     from reportdl.credentials import Credentials
+    from reportdl.network import Network
     from reportdl.origin import Origin
     from reportdl.transports import Transport
     from reportdl_core.job import Job
@@ -36,7 +37,7 @@ _KEY: Final = ("REPORTDL_APPLICATION_ID", "REPORTDL_APPLICATION_KEY", "REPORTDL_
 class Connection:
     """What was said about the server. `timeout` in seconds, for the whole job."""
 
-    url: str
+    url: str | None
     token_file: Path | None
     bearer: bool
     ca_bundle: str | None
@@ -62,14 +63,14 @@ class Connection:
 
         origin = self._origin()
         credentials = _credentials(self.token_file, bearer=self.bearer)
-        transport = self._transport(origin)
+        transport = self.transport(origin)
         try:
             yield Client(
-                self.url,
+                str(origin),
                 credentials=credentials,
                 policy=self._policy(allow_unverified),
                 transport=Watched(transport, watcher),
-                allow_insecure=self.allow_insecure,
+                allow_insecure=True,  # it has been allowed, or refused, already
             )
         finally:
             transport.close()
@@ -105,7 +106,7 @@ class Connection:
         """The pieces of a client, for what speaks to the server in another way. Raises as `client` does."""
         origin = self._origin()
         credentials = _credentials(self.token_file, bearer=self.bearer)
-        transport = self._transport(origin)
+        transport = self.transport(origin)
         try:
             yield Reached(origin=origin, credentials=credentials, transport=transport, policy=self._policy(False))
         finally:
@@ -118,20 +119,34 @@ class Connection:
     def _origin(self) -> Origin:
         from reportdl.origin import Origin
 
+        assert self.url is not None, "click asks for it"
         return Origin.parse(self.url, allow_insecure=self.allow_insecure)
 
-    def _transport(self, origin: Origin) -> Transport:
+    @property
+    def network(self) -> Network:
+        """How the server is reached."""
         from reportdl.network import Network
-        from reportdl.transports.urllib3 import Urllib3Transport
 
-        network = Network(
+        return Network(
             ca_bundle=self.ca_bundle,
             client_certificate=self.client_cert,
             proxy=self.proxy,
             allow_unverified_tls=self.allow_unverified_tls,
         )
+
+    def credentials_or_why_not(self) -> Credentials | str:
+        """The credentials, or what is wrong with those that were given."""
         try:
-            return Urllib3Transport(origin, network=network)
+            return _credentials(self.token_file, bearer=self.bearer)
+        except click.UsageError as error:
+            return error.format_message().removeprefix("no credentials: ")
+
+    def transport(self, origin: Origin) -> Transport:
+        """What carries the requests. Raises click.UsageError where certificates or the proxy cannot be used."""
+        from reportdl.transports.urllib3 import Urllib3Transport
+
+        try:
+            return Urllib3Transport(origin, network=self.network)
         except ReportdlError:
             raise
         except OSError as error:  # ssl.SSLError is one

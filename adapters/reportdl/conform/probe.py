@@ -74,11 +74,15 @@ class Pending:
         self._step, self._asked = step, asked
         self._began = probe.now()
         self._ended = self._began
+        self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._perform, daemon=True, name="reportdl-conform")
         self._thread.start()
 
     def _perform(self) -> None:
-        self._flight.perform()
+        try:
+            self._flight.perform()
+        except BaseException as error:  # noqa: BLE001 - a bug in a transport, raised to whoever waits
+            self._broken = error
         self._ended = self._probe.now()
 
     def over(self) -> bool:
@@ -97,6 +101,8 @@ class Pending:
     def answer(self, within: float) -> Answer:
         """What came; after `within` seconds the connection is ended."""
         self._thread.join(within)
+        if self._broken is not None:
+            raise self._broken
         late = self._thread.is_alive()
         if late:
             self.drop()

@@ -12,6 +12,7 @@ from reportdl.conform.lab import Lab
 from reportdl_core.errors import Refusal
 from reportdl_core.events import Status
 from reportdl_core.secret import Secret
+from reportdl_core.wire import query_token
 
 __all__ = ["broken_get", "dropped_run", "failing", "run_refusals", "second_run"]
 
@@ -120,7 +121,7 @@ def run_refusals(lab: Lab) -> None:
     unlisted = lab.start(lab.token(), format="nosuchformat").answer(lab.patience)
     found.rule("R10", unlisted.says(400, Refusal.INVALID_FORMAT), unlisted.words, unlisted)
     token = lab.token()
-    without = lab.probe.ask(lab.path("run"), query=(("token", token.reveal()),), patience=lab.patience)
+    without = lab.probe.ask(lab.path("run"), query=(("token", query_token(token)),), patience=lab.patience)
     found.reading("D10", f"run without a format is {without.words}", without)
     other = lab.format.swapcase()
     if other == lab.format:

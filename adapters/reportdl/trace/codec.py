@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
-from reportdl_core.commands import Command
+from reportdl_core.commands import Command, LookUp
 from reportdl_core.errors import ReportdlError
-from reportdl_core.events import Event
+from reportdl_core.events import Event, LookedUp
 from reportdl_core.secret import Secret
 
 __all__ = ["MASK", "Unreadable", "read_command", "read_event", "read_value", "written", "written_message"]
@@ -73,7 +73,8 @@ def read_event(value: object) -> Event:
 
 
 def _by_name(union: object) -> dict[str, type[Any]]:
-    return {kind.__name__: kind for kind in get_args(union)}
+    # A look-up belongs to no job, so that no trace has one.
+    return {kind.__name__: kind for kind in get_args(union) if kind not in (LookUp, LookedUp)}
 
 
 def _message(kinds: Mapping[str, type[Any]], value: object) -> Any:

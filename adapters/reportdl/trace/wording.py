@@ -50,7 +50,7 @@ def asked(command: Command, *, now: float) -> str:
         case RenewCredentials():
             return "get_token"
         case LookUp():
-            return "list"
+            return type(command.question).__name__
         case Wait():
             return f"wait {seconds(command.deadline - now)}"
         case Finish():
@@ -84,10 +84,10 @@ def happened(event: Event) -> str:
             return _refused(event)
         case Lost():
             return f"lost, {'perhaps sent' if event.sent.name == 'UNKNOWN' else event.sent.value}{_said(event.message)}"
-        case LookedUp():
-            return f"{len(event.found)} found"
         case WaitElapsed():
             return "elapsed"
+        case LookedUp():
+            return f"{len(event.found):,} found"
         case CredentialsRenewed():
             return "renewed"
         case Cancelled():

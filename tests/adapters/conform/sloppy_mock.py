@@ -94,13 +94,13 @@ class Server(ThreadingHTTPServer):
         pass  # callers go away in the middle
 
 
-def end_with_stdin(server):
+def until_told(server):
     sys.stdin.read()
     server.shutdown()
 
 
 if __name__ == "__main__":
     server = Server(("127.0.0.1", 0), Mock)
-    threading.Thread(target=end_with_stdin, args=(server,), daemon=True).start()
+    threading.Thread(target=until_told, args=(server,), daemon=True).start()
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()
