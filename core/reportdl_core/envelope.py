@@ -17,6 +17,7 @@ __all__ = [
     "Envelope",
     "Unreadable",
     "clean_message",
+    "masked",
     "read_envelope",
     "read_object",
     "refusal_of_message",
@@ -80,7 +81,7 @@ def read_envelope(body: bytes, *, hidden: tuple[str, ...] = ()) -> Envelope | Un
     message = said.get("message")
     return Envelope(
         status=_STATUSES.get(_folded(status_text)),
-        status_text=_masked(status_text, hidden),
+        status_text=masked(status_text, hidden),
         formats=_formats(said.get("formats")),
         token=said.get("token"),
         message=shown_message(message, hidden=hidden) if isinstance(message, str) else "",
@@ -130,12 +131,13 @@ def shown_message(text: str, *, hidden: tuple[str, ...]) -> str:
     """A server's message as it may be shown: without secrets (D39), in one short line; the document's own as it is."""
     line = clean_message(text)
     # Masked before it is shortened: half a token is one too many.
-    return line if refusal_of_message(line) is not None else clean_message(_masked(text, hidden))
+    return line if refusal_of_message(line) is not None else clean_message(masked(text, hidden))
 
 
-def _masked(text: str, hidden: tuple[str, ...]) -> str:
+def masked(text: str, hidden: tuple[str, ...]) -> str:
+    """The text without secrets that a server has echoed (D39); media types come in lower case."""
     for secret in filter(None, hidden):
-        text = text.replace(secret, "***")
+        text = text.replace(secret, "***").replace(secret.lower(), "***")
     return text
 
 
