@@ -10,6 +10,7 @@ READY := $(VENV)/.ready
 PIP := $(PY) -m pip install -q -c constraints.txt
 PYTEST := $(PY) -m pytest -q
 HOUSE := tests/test_house.py tests/test_contracts.py tests/test_core_is_pure.py tests/test_rules_cited.py
+KILLS := tests/adapters/test_file_kills.py tests/adapters/cli/test_cli_ctrl_c.py
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -20,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check deep bench docs clean
-.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races $(BENCHES)
+.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-files $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -52,13 +53,17 @@ check-docs: $(READY)
 check-core: $(READY)
 	@$(PYTEST) tests/core --cov --cov-report=term
 
-deep: deep-core deep-adapters deep-races ## the long tests; one part: make deep-core, make deep-adapters, make deep-races
+deep: deep-core deep-adapters deep-races deep-files ## the long tests; one part: make deep-core, deep-adapters, deep-races, deep-files
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
 
 deep-adapters: $(READY)
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 tests/adapters
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 $(addprefix --ignore=,$(KILLS)) tests/adapters
+
+# Killed, and interrupted, two hundred times each.
+deep-files: $(READY)
+	@$(PYTEST) -m deep --timeout=1800 $(KILLS)
 
 # On Python 3.11, 3.12 and 3.13, as far as they are there.
 deep-races: $(READY)

@@ -103,7 +103,10 @@ class Spool:
     def permit(self, mode: int) -> None:
         """Give it its final permissions. Never raises: the file is its owner's alone otherwise, which harms nobody."""
         if sys.platform != "win32":
-            with suppress(*FAILURES):
+            with (
+                self._writing,
+                suppress(*FAILURES),
+            ):  # or a cancelling thread closes it, and another file has its number
                 os.fchmod(self._descriptor, mode)
 
     def replace(self, target: str) -> None:

@@ -171,14 +171,13 @@ def corpus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Corpus]:
         one.setLevel(logging.DEBUG)
         one.propagate, one.disabled = True, False
     root.addHandler(handler)
+
     # An application whose structlog shows all it is given, variables of exceptions included.
-    structlog.configure(
-        processors=[
-            structlog.processors.dict_tracebacks,
-            lambda _, name, event: corpus.add("structlog", repr(event)) or "",
-        ],
-        cache_logger_on_first_use=False,
-    )
+    def shown(_: object, name: str, event: Any) -> str:
+        corpus.add("structlog", repr(event))
+        return ""
+
+    structlog.configure(processors=[structlog.processors.dict_tracebacks, shown], cache_logger_on_first_use=False)
     yield corpus
     structlog.reset_defaults()
     root.removeHandler(handler)
@@ -209,7 +208,7 @@ def client_of(way: str, url: str, credentials: reportdl.Credentials) -> Any:
         return reportdl.Client(url, credentials=credentials, policy=policy)
     make = AiohttpTransport if way == "aiohttp" else Httpx2Transport
     origin = reportdl.Client(url, credentials=credentials).origin
-    return aio.AsyncClient(url, credentials=credentials, policy=policy, transport=make(origin))  # type: ignore[arg-type]
+    return aio.AsyncClient(url, credentials=credentials, policy=policy, transport=make(origin))
 
 
 def during(
