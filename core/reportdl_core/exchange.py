@@ -90,7 +90,7 @@ class Exchange:
                 self._sink,
                 self.policy,
                 self._progress,
-                hidden=self._echoes() + hidden_in(self.command),
+                hidden=self._echoes() + tuple(text for text in hidden_in(self.command) if len(text) >= _WORD),
             )
             return self._intake.open()
         return True
