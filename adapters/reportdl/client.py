@@ -119,8 +119,6 @@ class Client:
         `on_checkpoint` is called with a `Checkpoint` in the caller's thread: before the first request, on every move
         before what follows from it is sent, and when the job is over. Kept, it lets `resume` go on in another process
         (D43). What it raises ends the job there.
-        `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
-        before they are executed, such as `reportdl.trace.recording("job.jsonl")`.
 
         `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
         before they are executed, such as `reportdl.trace.recording("job.jsonl")`.

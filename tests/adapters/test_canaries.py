@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import io
 import json
 import logging
+import os
 import pickle
 import quopri
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +34,7 @@ from reportdl import aio
 from reportdl.seal import Seal
 from reportdl.server import Accounts, LoopbackServer
 from reportdl.testing.raw_server import Answer, RawServer, Seen, Then, message
+from reportdl.trace import recording
 from reportdl.transports.aiohttp import AiohttpTransport
 from reportdl.transports.httpx2 import Httpx2Transport
 from reportdl_core.secret import Secret
@@ -320,6 +325,7 @@ def test_no_canary_is_seen_anywhere(corpus: Corpus, tmp_path: Path, way: str, ki
             {
                 **csv,
                 "to": tmp_path / "b.csv",
+                "observe": recording(tmp_path / "trace.jsonl"),
                 "on_checkpoint": fault("run.session_expired=1", "check.status=503:1", "get.cut_at=9:1"),
             },
             {**csv, "to": io.BytesIO(), "on_checkpoint": fault("get.drop_before")},
@@ -428,6 +434,36 @@ def test_a_bug_below_us_is_shown_with_its_lines_and_without_its_variables(corpus
     shown = "".join(traceback.format_exception(caught.value))
     assert "in urlopen" in shown  # where it happened is still told
     assert corpus.betrayed({KEY, BEARER}) == []
+
+
+@pytest.mark.rules("D39")
+@pytest.mark.skipif(sys.platform == "win32", reason="a pty is POSIX")
+@pytest.mark.parametrize("words", [("-v",), ("--trace", "trace.jsonl")])
+def test_a_terminal_shows_no_canary(corpus: Corpus, tmp_path: Path, words: tuple[str, ...]) -> None:
+    application = {"REPORTDL_APPLICATION_ID": "app", "REPORTDL_APPLICATION_KEY": KEY, "REPORTDL_USER": "ann"}
+    accounts = Accounts(applications={"app": KEY})
+    faults = ["check.status=503:1", "run.drop_after=0.1:1", "get.session_expired=1", "get.cut_at=9:1"]
+    with LoopbackServer(accounts=accounts, faults=faults, generation_seconds=0.3) as server:
+        env = {**os.environ, **application, "REPORTDL_URL": server.url, "TERM": "xterm", "NO_PROXY": "*"}
+        for element in ("1042", "9999"):
+            ours, theirs = os.openpty()
+            command = [sys.executable, "-m", "reportdl", "get", element, "-f", "csv", "-o", "out/", *words]
+            with subprocess.Popen(
+                command, cwd=tmp_path, env=env, stdin=theirs, stdout=theirs, stderr=theirs
+            ) as running:
+                os.close(theirs)
+                shown = b""
+                with contextlib.suppress(OSError):  # what Linux says at the end of a pty
+                    while piece := os.read(ours, 65536):
+                        shown += piece
+                corpus.add("terminal", shown)
+            os.close(ours)
+            assert running.returncode == (0 if element == "1042" else 5)
+        tokens = session_tokens(server)
+    corpus.folder(tmp_path)
+    assert tokens
+    assert any(b"1042" in data for data in corpus.pieces)
+    assert corpus.betrayed({KEY} | tokens) == []
 
 
 @pytest.mark.rules("D39")
