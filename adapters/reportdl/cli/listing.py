@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting
+from reportdl.cli.options import Connecting, connecting
 from reportdl.cli.speech import say, tell
 from reportdl.cli.terminal import display
 
@@ -27,7 +27,7 @@ _FEW: Final = 20  # elements whose formats are asked for without being told to: 
 _HEADS: Final = ("ELEMENT", "SEGMENT", "NAME", "SOURCE", "FORMATS")
 
 
-@click.command("list", short_help="List the reports that one can see, with their ids.")
+@click.command("list", cls=Connecting, short_help="List the reports that one can see, with their ids.")
 @click.argument("text", required=False, default="")
 @click.option("--all", "everything", is_flag=True, help="List reports without access as well; they would be refused.")
 @click.option(

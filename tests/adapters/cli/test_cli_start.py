@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from reportdl import __version__
+from reportdl.cli.app import _COMMANDS
 from reportdl.cli.exits import CODES
 from reportdl_core.errors import Reason
 
@@ -111,3 +112,17 @@ def test_the_demo_holds_real_reports(tmp_path: Path) -> None:
     assert names[".pdf"].read_bytes().startswith(b"%PDF-")
     assert names[".txt"].read_text() == "mine"
     assert names[".csv"].read_text("utf-8-sig").startswith("Month,Revenue (EUR),")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in _COMMANDS)], ids=" ".join)
+def test_every_help_fits_80_columns(reportdl: Run, command: list[str]) -> None:
+    ran = reportdl(*command, "--help", COLUMNS="80")
+    assert ran.code == 0
+    assert not [line for line in ran.out.splitlines() if len(line) > 80]
+
+
+def test_the_options_of_a_connection_stand_apart(reportdl: Run) -> None:
+    own, _, shared = reportdl("get", "--help").out.partition("\nConnection:\n")
+    assert "  --trace FILE" in own
+    assert "  --url URL" in shared
+    assert "--url URL" not in own
