@@ -107,14 +107,14 @@ def conform(
     generated; what costs a generation or five minutes is asked for by name.
 
     \b
-    Steps                                                   cost
-      generation    run, check and get; the spent token     1 generation
-      second-run    what a second run does (D8, D9)         1 to 4 generations
-      dropped-run   whether it aborts generation (D7)       1 generation
-      broken-get    whether it spends the file (D21)        1 generation
-      run-refusals  formats that must be refused (R10)      0 to 3 generations
-      expiry        how long a token lives (R15, R17)       5 minutes
-      expiry-ready  what these 5 minutes bound (D1)         2 generations, 5 minutes
+    Steps                                                cost
+      generation    run, check and get; the spent token  1 generation
+      second-run    what a second run does (D8, D9)      1 to 4 generations
+      dropped-run   whether it aborts generation (D7)    1 generation
+      broken-get    whether it spends the file (D21)     1 generation
+      run-refusals  formats that must be refused (R10)   0 to 3 generations
+      expiry        how long a token lives (R15, R17)    5 minutes
+      expiry-ready  what these 5 minutes bound (D1)      2 generations, 5 minutes
 
     \b
     Examples
