@@ -22,7 +22,7 @@ import trustme
 import reportdl
 from reportdl.credentials import Credentials
 from reportdl.doctor import Health, Place, Result, checkup
-from reportdl.doctor.installation import _within
+from reportdl.doctor.installation import _within, installation
 from reportdl.origin import Origin
 from reportdl.server import Accounts, LoopbackServer
 from reportdl.transports.urllib3 import Urllib3Transport
@@ -310,29 +310,35 @@ def test_a_report_that_cannot_be_had(element: int, advice: str) -> None:
 # -- what lies on the disk ----------------------------------------------------------------------------------------
 
 
-def installed(tmp_path: Path, **environment: str) -> dict[str, Any]:
-    """The checks of the installation in a process whose path begins with `tmp_path`."""
+def installed(tmp_path: Path) -> dict[str, Any]:
+    """The checks of the installation in a process that imports from `tmp_path` first."""
     script = (
         "import json; from reportdl.doctor.installation import installation\n"
         "print(json.dumps({one.name: [one.health.value, one.said, one.advice] for one in installation()}))"
     )
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH", "")])])
     done = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path, **environment}, capture_output=True,
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
         text=True, timeout=50, check=True,
     )  # fmt: skip
     said: dict[str, Any] = json.loads(done.stdout)
     return said
 
 
-def test_a_package_that_installs_itself_over_urllib3_is_named(tmp_path: Path) -> None:
+def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Result]:
+    """The checks of the installation in this process, where `tmp_path` holds more packages."""
+    monkeypatch.syspath_prepend(tmp_path)
+    return {result.name: result for result in installation()}
+
+
+def test_a_package_that_installs_itself_over_urllib3_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "urllib3_future-2.19.900.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: urllib3-future\nVersion: 2.19.900\n")
     (info / "RECORD").write_text("urllib3/__init__.py,,\n")
-    health, said, advice = installed(tmp_path)["urllib3"]
-    assert (health, said) == ("bad", "urllib3-future has installed itself over urllib3")
-    assert advice == "pip uninstall urllib3-future, then pip install --force-reinstall --no-deps urllib3"
+    result = seen(tmp_path, monkeypatch)["urllib3"]
+    assert (result.health, result.said) == (Health.BAD, "urllib3-future has installed itself over urllib3")
+    assert result.advice == "pip uninstall urllib3-future, then pip install --force-reinstall --no-deps urllib3"
 
 
 def test_a_folder_that_hides_urllib3_is_named(tmp_path: Path) -> None:
@@ -354,12 +360,15 @@ def test_files_of_urllib3_that_were_changed_are_named(tmp_path: Path) -> None:
     assert (health, said) == ("bad", f"response.py of urllib3 {theirs.version} are not as they were installed")
 
 
-def test_a_library_that_is_too_old_is_named_with_what_is_needed(tmp_path: Path) -> None:
+def test_a_library_that_is_too_old_is_named_with_what_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     info = tmp_path / "structlog-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: structlog\nVersion: 1.0\n")
-    health, said, advice = installed(tmp_path)["versions"]
-    assert (health, "structlog 1.0" in said, advice) == ("bad", True, "pip install 'structlog>=24.1'")
+    result = seen(tmp_path, monkeypatch)["versions"]
+    assert (result.health, "structlog 1.0" in result.said) == (Health.BAD, True)
+    assert result.advice == "pip install 'structlog>=24.1'"
 
 
 @pytest.mark.parametrize(
