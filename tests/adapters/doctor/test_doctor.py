@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import distribution
@@ -173,6 +175,67 @@ def test_tls_through_a_proxy_that_does_not_let_one_through(wire: Callable[..., W
     assert bad(results) == ["tls"]
     assert "403" in results["tls"].said
     assert "proxy" in results["tls"].advice
+
+
+class Relay:
+    """A proxy that grants every CONNECT to one port on this machine, and keeps what it was asked."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.asked: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            with client:
+                if head := client.recv(65536):
+                    self.asked.append(head)
+                    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    self._joined(client)
+
+    def _joined(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._target)) as server:
+            pairs = {client: server, server: client}
+            while ready := select.select([*pairs], [], [], 5)[0]:
+                for end in ready:
+                    try:
+                        if not (data := end.recv(65536)):
+                            return
+                        pairs[end].sendall(data)
+                    except OSError:
+                        return
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+@pytest.mark.rules("D39")
+def test_through_a_proxy_the_server_s_own_certificate_is_looked_at(wire: Callable[..., Wire], tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = wire(answering("404 Not Found"), _context(authority, "mi.example.com"))
+    relay = Relay(server.port)
+    try:
+        proxy = f"http://me:canary%20word@127.0.0.1:{relay.port}"
+        network = reportdl.Network(proxy=proxy, ca_bundle=str(tmp_path / "ca.pem"))
+        results = examined("https://mi.example.com", network=network)
+    finally:
+        relay.close()
+    assert bad(results) == []
+    assert results["tls"].said.startswith("TLSv1.3, by trustme")
+    assert results["endpoint"].health is Health.GOOD
+    login = b"Basic " + b64encode(b"me:canary word")
+    assert all(login in asked and asked.startswith(b"CONNECT mi.example.com:443") for asked in relay.asked)
+    assert len(relay.asked) == 2, "the check itself, and the one question"
 
 
 def _context(authority: trustme.CA, host: str, **options: Any) -> ssl.SSLContext:
