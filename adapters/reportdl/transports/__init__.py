@@ -50,5 +50,7 @@ def described(error: BaseException) -> str:
             return words or type(cause).__name__
         tried: tuple[BaseException, ...] = getattr(cause, "exceptions", ())  # a group has one for each address
         cause = next(iter(tried), None) or cause.__cause__ or cause.__context__
+    if type(error).__name__ == "ProtocolError":  # urllib3's name for whatever http.client says more exactly
+        error = error.__cause__ or error.__context__ or error
     name = type(error).__name__.removesuffix("Error")
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
