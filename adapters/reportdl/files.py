@@ -18,8 +18,8 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, Final, assert_never, final
 
-from reportdl.spool import FAILURES, Spool, mode_of_new_files, numbered, sync_directory
-from reportdl.spooling import Spooling, TargetUnusable, explained, reason_of, receipt_of, status, sweep_once
+from reportdl.spool import FAILURES, Spool, numbered, sync_directory
+from reportdl.spooling import Spooling, TargetUnusable, explained, reason_of, receipt_of, status, sweep_once, tried
 from reportdl.streams import StreamSink
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.formats import known
@@ -70,7 +70,8 @@ def _understood(target: str) -> _Folder | _Named:
     shown = os.path.abspath(target)
     if os.path.isdir(shown) or target.endswith(tuple(filter(None, (os.sep, os.altsep)))):
         return _Folder(directory=shown)
-    path = os.path.realpath(shown)
+    found = status(shown)  # following each folder on the way would cost a look at each
+    path = os.path.realpath(shown) if found is not None and stat.S_ISLNK(found.st_mode) else shown
     return _Named(directory=os.path.dirname(path), path=path, shown=shown)
 
 
@@ -111,7 +112,7 @@ class FileSink(Spooling):
                 case _:
                     assert_never(place)
             sweep_once(place.directory)
-            Spool(place.directory).remove()
+            tried(place.directory)
         except (*FAILURES, ValueError) as error:  # ValueError: a path that no file system could hold
             raise TargetUnusable(f"cannot write to {self._target!r}: {reason_of(error)}") from error
 
@@ -145,7 +146,7 @@ class FileSink(Spooling):
         """Create the spool in the folder of the target. Raises OSError, TargetUnusable."""
         try:
             self._place = self._found()
-            self._mode = mode_of_new_files(self._place.directory)
+            self._mode = tried(self._place.directory)
             self._start(self._place.directory, offer)
         except OSError as error:
             raise explained(error, f"cannot write to {self._target!r}") from error
