@@ -115,7 +115,7 @@ def _refusal(head: Head, body: bytes, hidden: tuple[str, ...]) -> tuple[Refusal,
     status = head.status
     if status // 100 == 3:
         return Refusal.REDIRECTED, f"points to {head.location_origin}"
-    envelope = read_envelope(body, hidden=hidden)
+    envelope = read_envelope(body, hidden=lambda: hidden)
     message = envelope.message if isinstance(envelope, Envelope) else ""
     named = refusal_of_message(message)
     match status:
@@ -145,7 +145,7 @@ _NOT_400: Final = frozenset({Refusal.ELEMENT_NOT_ALLOWED, Refusal.ELEMENT_NOT_FO
 
 
 def _success(command: Request, head: Head, body: bytes) -> Event:
-    envelope = Unreadable.NO_OBJECT if head.status == 206 else read_envelope(body, hidden=_hidden(command))
+    envelope = Unreadable.NO_OBJECT if head.status == 206 else read_envelope(body, hidden=lambda: _hidden(command))
     match envelope:
         case Unreadable.NO_OBJECT:
             return _unfit(command, head, Refusal.NO_ENVELOPE, _described(head))

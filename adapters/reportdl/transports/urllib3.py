@@ -130,7 +130,7 @@ class Urllib3Flight:
     def _read(self, response: urllib3.BaseHTTPResponse) -> None:
         exchange, whole = self._errand.exchange, False
         try:
-            if exchange.head(response.status, response.headers.items()):
+            if exchange.head(response.status, response.headers.iteritems()):
                 whole = all(exchange.feed(chunk) for chunk in response.stream(CHUNK, decode_content=False))
         finally:
             if not whole:
