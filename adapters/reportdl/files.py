@@ -9,7 +9,6 @@ say that the target cannot be used.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from contextlib import suppress
@@ -261,13 +260,15 @@ def _synced(directory: str) -> tuple[str, ...]:
 
 def _standing(path: str, offer: Offer, warnings: tuple[str, ...] = ()) -> Receipt:
     """The receipt of a file that was there before. Raises OSError."""
+    from hashlib import file_digest
+
     # Not waiting: what has the name could be a pipe.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EEXIST, "something that is not a regular file has this name")
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_digest(file, "sha256").hexdigest()
     return Receipt(
         path=Path(path),
         filename=os.path.basename(path),

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from reportdl_core.disposition import Disposition, parse_disposition
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Framing", "Head"]
 
@@ -136,6 +138,8 @@ def _date(text: str) -> datetime | None:
     if not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):
         return None
     numbers = [int(part) for part in parts]
+    from datetime import UTC, datetime  # for the few answers that say a date: it takes as long as all of this module
+
     try:
         return datetime(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], min(numbers[5], 59), tzinfo=UTC)
     except ValueError:
