@@ -1,6 +1,6 @@
 """A large file to disk: time and memory, against `curl` + `sha256sum` + `sync`, whole processes in turn.
 
-    make bench-large        1 GiB; 4 GiB with --full
+make bench-large        1 GiB; 4 GiB with --full
 """
 
 from __future__ import annotations

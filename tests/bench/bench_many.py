@@ -119,6 +119,7 @@ def main() -> None:
     with endpoint() as server:
         few = [measured(server, "reportdl", 200, 1000) for _ in range(3)]
         pairs = list(in_turn(server, 1000, 3))
+        growth = [measured(server, "reportdl", jobs, 1000) for jobs in (1, 10, 100)]
         held = min(10_000, (most - 500) // 2 + 250) if most > 0 else 10_000
         many = measured(server, "reportdl", held, 60_000)
     two = {key: median([run[key] for run in few]) for key in ("cpu", "overhead", "threads")}
@@ -146,7 +147,14 @@ def main() -> None:
             ],
         ],
     )
-    keep("many", {"200": two, "1000": thousand, "10000": many})
+    growth += [few[0], pairs[0][0], many]
+    steps = [{key: run[key] for key in ("jobs", "cpu", "wall", "memory", "threads")} for run in growth]
+    rows = [["jobs at once", "CPU a job", "memory a job", "threads"]]
+    for run in steps:
+        cpu, memory = f"{run['cpu'] / run['jobs'] * 1e3:.2f} ms", f"{run['memory']:.1f} KB"
+        rows.append([f"{run['jobs']:,}", cpu, memory, str(run["threads"])])
+    show("How cost grows with jobs", rows)
+    keep("many", {"200": two, "1000": thousand, "10000": many, "growth": steps})
 
 
 if __name__ == "__main__":

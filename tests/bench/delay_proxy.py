@@ -1,6 +1,6 @@
 """A network of 50 ms: forwards bytes to a port, each half a round trip late; a new connection costs a round trip more.
 
-    python delay_proxy.py PORT MILLISECONDS
+python delay_proxy.py PORT MILLISECONDS
 """
 
 from __future__ import annotations

@@ -38,7 +38,6 @@ async def drive(
     failure: Exception | None = None
     with post, inbox:
         async with anyio.create_task_group() as tasks:
-
             alone: list[Errand] = []
 
             def start(errand: Errand) -> anyio.CancelScope:
@@ -88,9 +87,7 @@ async def _perform(errand: Errand, transport: AsyncTransport, scope: anyio.Cance
         post.send_nowait(answer)
 
 
-async def _performed(
-    errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope
-) -> Event | Exception | None:
+async def _performed(errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope) -> Event | Exception | None:
     answer: Event | Exception | None = None
     try:
         with scope:
