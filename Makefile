@@ -11,6 +11,9 @@ PIP := $(PY) -m pip install -q -c constraints.txt
 PYTEST := $(PY) -m pytest -q
 HOUSE := tests/test_house.py tests/test_contracts.py tests/test_core_is_pure.py tests/test_rules_cited.py
 KILLS := tests/adapters/test_file_kills.py tests/adapters/cli/test_cli_ctrl_c.py
+PEERS_VENV ?= .venv-bench
+PEERS := $(PEERS_VENV)/.ready
+BENCH := PYTHONPATH=tests/bench BENCH_VENV=$(abspath $(PEERS_VENV)) $(PY)
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -20,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check deep bench docs clean
+.PHONY: help demo test check deep bench bench-full docs clean
 .PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-files $(BENCHES)
 
 help: ## show this list
@@ -69,10 +72,23 @@ deep-files: $(READY)
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
 
-bench: $(BENCHES) ## measure; one part: make bench-core
+# One part after the other; a part that fails leaves the others' figures, and the page says what is there.
+bench: $(READY) $(PEERS) ## measure against what else one could use, and write docs/performance.md; one part: make bench-core
+	@failed=; for part in $(BENCHES); do $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; done; \
+	$(BENCH) tests/bench/report.py; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-$(BENCHES): bench-%: $(READY)
-	@$(PY) tests/bench/bench_$*.py
+bench-full: ## the same with more rounds, 4 GiB, and a million jobs in the core alone
+	@$(MAKE) --no-print-directory bench BENCH_FLAGS=--full
+
+$(BENCHES): bench-%: $(READY) $(PEERS)
+	@$(BENCH) tests/bench/bench_$*.py $(BENCH_FLAGS)
+
+# The peers have an environment of their own: what they need must not move our versions.
+$(PEERS): tests/bench/peers/requirements.txt
+	@echo "setting up $(PEERS_VENV) (once)"
+	@$(PYTHON) -m venv $(PEERS_VENV)
+	@$(PEERS_VENV)/bin/python -m pip install -q -r $< >$(PEERS_VENV)/setup.log 2>&1 || { cat $(PEERS_VENV)/setup.log; exit 1; }
+	@touch $@
 
 docs: $(READY) ## write the generated pages of docs/ anew, check all pages, and build the site in build/site
 	@REPORTDL_WRITE_DOCS=1 $(PYTEST) -m docs

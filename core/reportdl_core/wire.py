@@ -6,6 +6,7 @@ never open a connection, add a credential (adapters do, at the last moment), or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 from urllib.parse import quote, unquote
@@ -94,10 +95,9 @@ def answer(command: Request, head: Head, body: bytes, *, hidden: tuple[str, ...]
 
     `hidden` are texts that must not come back in a message, beside the command's own token.
     """
-    hidden += hidden_in(command)
     if head.status // 100 == 2:
-        return _success(command, head, body, hidden)
-    return refused(command.number, head, body, hidden=hidden)
+        return _success(command, head, body, lambda: hidden + hidden_in(command))
+    return refused(command.number, head, body, hidden=hidden + hidden_in(command))
 
 
 def refused(number: int, head: Head, body: bytes, *, hidden: tuple[str, ...] = ()) -> Refused:
@@ -119,7 +119,7 @@ def _refusal(head: Head, body: bytes, hidden: tuple[str, ...]) -> tuple[Refusal,
     status = head.status
     if status // 100 == 3:
         return Refusal.REDIRECTED, masked(f"points to {head.location_origin}", hidden)
-    envelope = read_envelope(body, hidden=hidden)
+    envelope = read_envelope(body, hidden=lambda: hidden)
     message = envelope.message if isinstance(envelope, Envelope) else ""
     named = refusal_of_message(message)
     match status:
@@ -148,11 +148,11 @@ def _refusal(head: Head, body: bytes, hidden: tuple[str, ...]) -> tuple[Refusal,
 _NOT_400: Final = frozenset({Refusal.ELEMENT_NOT_ALLOWED, Refusal.ELEMENT_NOT_FOUND})
 
 
-def _success(command: Request, head: Head, body: bytes, hidden: tuple[str, ...]) -> Event:
+def _success(command: Request, head: Head, body: bytes, hidden: Callable[[], tuple[str, ...]]) -> Event:
     envelope = Unreadable.NO_OBJECT if head.status == 206 else read_envelope(body, hidden=hidden)
     match envelope:
         case Unreadable.NO_OBJECT:
-            return _unfit(command, head, Refusal.NO_ENVELOPE, masked(_described(head), hidden))
+            return _unfit(command, head, Refusal.NO_ENVELOPE, masked(_described(head), hidden()))
         case Unreadable.AMBIGUOUS:
             return _unfit(command, head, Refusal.UNREADABLE, "the envelope says two things at once")
         case Envelope():

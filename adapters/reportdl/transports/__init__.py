@@ -7,8 +7,6 @@ from another one at any time and must wake it.
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 from typing import Protocol
 
 from reportdl.errands import Errand
@@ -43,6 +41,9 @@ class Transport(Protocol):
 
 def described(error: BaseException) -> str:
     """What went wrong, in the system's words: a library's own texts may name addresses, paths and so a token (D39)."""
+    import socket  # whatever failed has loaded both; `import reportdl` does without
+    import ssl
+
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno is not None:
