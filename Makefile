@@ -14,6 +14,10 @@ KILLS := tests/adapters/test_file_kills.py tests/adapters/cli/test_cli_ctrl_c.py
 PEERS_VENV ?= .venv-bench
 PEERS := $(PEERS_VENV)/.ready
 BENCH := PYTHONPATH=tests/bench BENCH_VENV=$(abspath $(PEERS_VENV)) $(PY)
+# Tests of the tests: mutants of the core by mutmut, a group of modules a part.
+MUTANTS := $(addprefix deep-mutants-,values wire transfer session job endpoint)
+# Each part is done in less than half an hour.
+DEEP := deep-core deep-adapters deep-races deep-files deep-saboteurs deep-fuzz $(MUTANTS)
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -24,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check deep bench bench-full docs clean
-.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-files $(BENCHES)
+.PHONY: check-style check-types check-house check-docs check-core $(DEEP) $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -56,7 +60,7 @@ check-docs: $(READY)
 check-core: $(READY)
 	@$(PYTEST) tests/core --cov --cov-report=term
 
-deep: deep-core deep-adapters deep-races deep-files ## the long tests; one part: make deep-core, deep-adapters, deep-races, deep-files
+deep: $(DEEP) ## the long tests, part by part; one part: make deep-core, make deep-files, ...
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
@@ -71,6 +75,16 @@ deep-files: $(READY)
 # On Python 3.11, 3.12 and 3.13, as far as they are there.
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
+
+# A core that breaks one invariant, thirteen times over: the tests of that invariant must see it.
+deep-saboteurs: $(READY)
+	@REPORTDL_RECORD=1 $(PYTEST) -n 2 -m deep tests/saboteurs
+
+deep-fuzz: $(READY)
+	@REPORTDL_RECORD=1 $(PY) tests/fuzz/fuzz.py --seconds 180
+
+$(MUTANTS): deep-mutants-%: $(READY)
+	@REPORTDL_RECORD=1 $(PY) tests/mutants/mutmut_core.py $*
 
 # One part after the other; a part that fails leaves the others' figures, and the page says what is there.
 bench: $(READY) $(PEERS) ## measure against what else one could use, and write docs/performance.md; one part: make bench-core
