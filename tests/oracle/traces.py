@@ -1,7 +1,7 @@
 """A trace: what happened in one run of one job or more, as both ends and an onlooker saw it, in order.
 
-One clock for all of it: what a restored process reads on its own clock is translated by whoever records. A record stands
-after its cause. Records of the two ends may be left out where there is no such end: a rule that needs them is not judged.
+One clock for all of it: what a restored process reads on its own clock is translated by whoever records. A record
+stands after its cause. Records of an end may be left out where there is none: a rule that needs them is not judged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The oracle's own words: what a client was told, what it asked, and what it may choose, as plain values.
 
-Whoever drives the real core translates into these. Must import nothing of the project: a name that means something else
-in the core has to be noticed, not shared. A name is the upper-case name of what it stands for ("IN_PROGRESS", "NOT_SENT").
+Whoever drives the real core translates into these. Must import nothing of the project: a name that means something
+else in the core has to be noticed, not shared. Members of enums are told by their names ("IN_PROGRESS", "NOT_SENT").
 """
 
 from __future__ import annotations
