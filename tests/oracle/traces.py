@@ -21,6 +21,7 @@ __all__ = [
     "Issued",
     "Moved",
     "Published",
+    "Raised",
     "Received",
     "Record",
     "Restored",
@@ -94,7 +95,8 @@ class Saved:
 class Restored:
     """Another process took up the last Saved; `elapsed` is the time nobody held it, which has passed on the clock.
 
-    `outstanding` is what was restored, before all of it is answered as lost. Those losses follow as Received.
+    `outstanding` is what was restored, deadlines on the clock of the trace, before all of it is answered as lost.
+    Those losses follow as Received. Commands that were issued after the last Saved are gone, as if never issued.
     """
 
     at: float
@@ -118,6 +120,16 @@ class Published:
 
     at: float
     whole: bool
+    download: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """The core raised something out of a call. `documented` where it is one of its own errors, for a misuse."""
+
+    at: float
+    what: str
+    documented: bool
     download: int = 1
 
 
@@ -154,13 +166,17 @@ class Called:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The server's answer to a call: an HTTP status, and the envelope's status, or a refusal's text, or "FILE"."""
+    """The server's answer to a call.
+
+    `says`: FORMATS, TOKEN, FILE, a status (OK, READY, IN_PROGRESS, ERROR) or the name of a refusal. `token` is the name
+    of the token that an `init` issued. `fault` where the answer is a lie that was asked for.
+    """
 
     at: float
     call: int
-    code: int
     says: str
     token: str | None = None
+    fault: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +224,7 @@ Record = (
     | Restored
     | Ended
     | Published
+    | Raised
     | Asked
     | Called
     | Answered
