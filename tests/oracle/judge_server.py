@@ -104,8 +104,8 @@ def _answers(trace: Trace) -> Iterator[Violation]:
             then, now = asked_in[record.call], state[call.token]
             if record.says == "FILE" and call.token in sending:
                 yield Violation(rule="D42", position=position, what="a second file while the first is being sent")
-            elif all(record.says in _wrong(each, call.state) for each in (then, now)):
-                # `run` waits for its answer; to the others, a move that the call itself brought about may stand first.
+            # `run` waits for its answer; to the others, a move that the call itself brought about may stand first.
+            elif all(record.says in _wrong(each, call.state) for each in {now, now if call.state == "run" else then}):
                 rule = {"CONSUMED": "R28", "EXPIRED": "R17", "ERROR": "R22"}.get(now, "R26")
                 yield Violation(rule=rule, position=position, what=f"{record.says} to {call.state} in {now}")
             if record.says == "FILE":
