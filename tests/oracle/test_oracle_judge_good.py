@@ -150,7 +150,7 @@ UNPROVEN = """
 3.6  < 10 TokenIssued token=B
 3.6  = RUNNING
 3.6  > 11 Run 1803.6
-3.6  > 12 Wait 7.1
+3.6  > 12 Wait 7
 4    < 11 RunFinished
 4    x 12
 4    = READY

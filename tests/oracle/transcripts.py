@@ -1,6 +1,6 @@
 """Traces written as transcripts, a record a line, to be read by people.
 
-    0 begin preflight=OFF       a job begins, with this policy      0 = INIT             the client's state (#2: session)
+    0 begin preflight=OFF       a job begins, with this policy      0 = INIT      the client's state (or INIT #2)
     0 > 1 Init 30               command 1, until 30                 1 x 3                superseded
     1 < 1 TokenIssued token=A   an event that answers command 1     4 ! CONSUMED DELIVERED READY
     2 save    9 restore         a snapshot, taken up at 9           4 publish whole      under its final name
