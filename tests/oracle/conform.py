@@ -60,12 +60,13 @@ def _rule(permitted: frozenset[JobState], turn: Turn) -> str:
     if turn.late:
         return "I7"
     shown = {each.command.kind for _, each in turn.issued}
-    wanted = []
+    # New before kept, of a kind that is shown before another.
+    wanted: list[tuple[bool, bool, tuple[str, ...]]] = []
     for state in permitted:
         end = state.session.end
-        slots = [slot for slot in state.session.slots if slot.number is None]
-        wanted += [(slot.kind in shown, slot.rules) for slot in slots if slot.rules]
+        slots = [slot for slot in state.session.slots if slot.rules]
+        wanted += [(slot.number is None, slot.kind in shown, slot.rules) for slot in slots]
         if end is not None and end.rules:
-            wanted.append((turn.ended is not None, end.rules))
-    wanted.sort(key=lambda pair: (not pair[0], pair[1]))
-    return wanted[0][1][0] if wanted else "I1"
+            wanted.append((turn.ended is not None, False, end.rules))
+    wanted.sort(key=lambda each: (not each[0], not each[1], each[2]))
+    return wanted[0][2][0] if wanted else "I1"

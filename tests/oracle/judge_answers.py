@@ -190,7 +190,7 @@ def renewals(story: Story) -> Iterator[Violation]:
         if turn.new("RenewCredentials") and not refused:
             yield Violation(rule="D16", position=turn.position, what="renewed without a refusal")
         old = turn.event.refusal == "CREDENTIALS" and turn.kind != "RenewCredentials"
-        if old and turn.credential < turn.facts.credential and turn.new("RenewCredentials") and turn.kind != "Run":
+        if old and turn.credential < turn.facts.credential and turn.new("RenewCredentials"):
             yield Violation(rule="D16", position=turn.position, what="renewed for the refusal of an older credential")
         if old and turn.facts.credential == 0 and turn.session_ends() and not _by_clock(turn, story):
             yield Violation(rule="D16", position=turn.position, what="given up without a renewal")

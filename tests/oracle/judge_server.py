@@ -66,8 +66,9 @@ def _tokens(trace: Trace) -> Iterator[Violation]:
             rule = "D14"
         else:
             continue
-        if call.download and owner is not None:
-            yield Violation(rule="I2", position=position, what=f"{call.state} with another's token")
+        if call.download and call.token:
+            crossed = "I2" if owner is not None else "D3"  # D3: what was never issued is a token badly encoded
+            yield Violation(rule=crossed, position=position, what=f"{call.state} with a token that is not the caller's")
         good = {"INVALID_TOKEN", "CREDENTIALS", "ELEMENT_NOT_FOUND", "ELEMENT_NOT_ALLOWED", "NOT_IMPLEMENTED", "BUSY"}
         if answer is not None and not answer.fault and answer.says not in good:
             yield Violation(rule=rule, position=where, what=f"{answer.says} to a token that is not the caller's")
@@ -143,7 +144,9 @@ def _one_delivery(trace: Trace) -> Iterator[Violation]:
 
 def _agreement(trace: Trace) -> Iterator[Violation]:
     """I12: CONSUMED only if the whole file was served, READY only on an answer given while READY."""
-    calls = {(record.download, record.number): record for record in trace if isinstance(record, Called)}
+    answered = {record.call for record in trace if isinstance(record, Answered)}
+    called = [record for record in trace if isinstance(record, Called) and record.call in answered]
+    calls = {(record.download, record.number): record for record in called}
     answers = {record.call: (at, record) for at, record in enumerate(trace) if isinstance(record, Answered)}
     for story in read(trace):
         for turn in story.turns:

@@ -36,7 +36,8 @@ def expired_when_it_is(story: Story) -> Iterator[Violation]:
             getting = any(each.command.kind == "Get" for each in turn.before.values())
             overdue = age > policy.ttl + NEAR and turn.facts.live and not getting
             before = [each for each in turn.before.values() if each.at - _init(turn.facts) < policy.ttl]
-            if overdue and turn.issued and ends is None and before and not turn.late:
+            # What leaves with a token then is I6's.
+            if overdue and turn.issued and not turn.new(*WITH_TOKEN) and ends is None and before and not turn.late:
                 yield Violation(rule="D1", position=turn.position, what="alive after 300 s")
             if ends == "EXPIRED" and age < policy.ttl - NEAR:
                 yield Violation(rule="D1", position=turn.position, what=f"expired after {age:g} s")
@@ -50,8 +51,8 @@ def _init(facts: Facts) -> float:
 
 def _confirmed(turn: Turn, age: float, ttl: float) -> bool:
     """A refusal from 300 s on; IN PROGRESS where `run` is unproven; a run that was never sent may be given up."""
-    if age < ttl or turn.event is None:
-        return False
+    if turn.event is None or age < ttl:
+        return turn.event is not None and turn.event.refusal == "DOWNLOAD_FAILED"  # too early is D41's
     never_sent = turn.facts.run is None or (
         turn.facts.run_answer is not None and turn.facts.run_answer.sent == "NOT_SENT"
     )

@@ -174,7 +174,7 @@ def _step(state: State, count: int) -> float:
 def poll(state: State, now: float, retry_after: float | None = None) -> list[State]:
     """`run` is not alive: `check` decides (D6). A Wait that stands may be kept, if it ends soon enough (D19)."""
     kept = state.slot("Wait")
-    fresh = pause(state.without("Wait"), "Check", now, "poll", retry_after, "D6", "D19")
+    fresh = pause(state.without("Wait"), "Check", now, "poll", retry_after, "D19", "D6")
     if kept is None or kept.then != "Check":
         return fresh
     if state.not_before > now and retry_after is None:

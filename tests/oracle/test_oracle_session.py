@@ -62,7 +62,8 @@ class Client:
         self.now = at
         if kind == "TokenIssued":
             self.token = str(more["token"])
-        self.possible = job_model.step(self.possible, Event(number=number, kind=kind, **more), at)  # type: ignore[arg-type]
+        event = Event(number=number, kind=kind, **more)  # type: ignore[arg-type]
+        self.possible = job_model.step(self.possible, event, at)
 
 
 def running(client: Client, at: float = 0.0) -> Client:
