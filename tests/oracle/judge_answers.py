@@ -88,7 +88,7 @@ def insurance_ends_nothing(story: Story) -> Iterator[Violation]:
     for turn in story.turns:
         if turn.kind != "Check" or not turn.facts.run_out or turn.facts.state != "RUNNING":
             continue
-        if _said(turn) in {"repeat", "unreadable", "renew"} and turn.session_ends() and not _by_clock(turn, story):
+        if _said(turn) in {"repeat", "unreadable"} and turn.session_ends() and not _by_clock(turn, story):
             yield Violation(rule="D19", position=turn.position, what="a check that failed ends a live run")
 
 

@@ -24,7 +24,8 @@ _LOST = frozenset({"ERROR"})
 def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """Everything that may follow this answer."""
     if slot.kind == "Run" and state.state != "RUNNING":
-        return [state]  # READY has come by `check` already; `run`'s own answer adds nothing
+        # READY has come by `check` already; `run`'s own answer adds nothing.
+        return [replace(state, run="done"), *pressed(state, now)]
     found: list[State] = []
     for heard in _heard(state, slot, event, now):
         found += _SAID[slot.kind](heard, slot, event, now, meaning(slot.kind, event))
@@ -34,14 +35,16 @@ def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
 def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """The same state, with what an answer as such is worth: the silence is over, the renewal is armed again."""
     name = row(slot.kind, event)
+    if slot.kind == "Get":  # a transfer that takes its time is no silence, though it may come to nothing
+        state = replace(state, silent_hi=now)
     if name in _NO_ANSWER:
         return [state]
     full = replace(state, silent_lo=now, silent_hi=now, contact=True, armed=True)
-    if name in _VALID:
+    if name in _VALID and (slot.kind, name) != ("Get", "status READY"):
         return [full]
     if name == "credentials":
         return [replace(state, silent_hi=now)]
-    # Freedom: whether a 429, a refusal or an unreadable envelope is a valid answer (D19), and a success (D16).
+    # Freedom: whether a 429, a refusal or what does not belong here is a valid answer (D19), and a success (D16).
     half = replace(state, silent_hi=now)
     return [half, replace(half, armed=True)] if not state.armed else [half]
 
@@ -98,7 +101,9 @@ def _over(state: State, event: Event, now: float) -> list[State]:
     if event.refusal == "INVALID_FORMAT" and state.listed is None:
         # D12: without the preflight, the formats are asked for now, to name the alternatives. Freedom: or not.
         naming = replace(state, naming=True)
-        found += ask(naming.only_run().without("Run"), "ListFormats", now, "D12")
+        found += ask(naming.without("Run"), "ListFormats", now, "D12")
+        if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
+            found += ask(naming, "ListFormats", now, "D12")
     return found
 
 
@@ -123,9 +128,9 @@ def _renew(state: State, slot: Slot, now: float) -> list[State]:
         return ask(state, slot.kind, now, "D16")  # the refusal of an older credential
     if state.armed:
         return ask(state, "RenewCredentials", now, "D16", then=slot.kind)
-    if state.alive:
-        return insure(state, now)  # D19: its failures never end a live run
-    return [ended(state, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(state, now)]
+    over = [ended(state, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(state, now)]
+    # Freedom: the insurance's failures never end a live run (D19), but this credential is no good for `get` either.
+    return [*insure(state, now), *over] if state.alive else over
 
 
 def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
@@ -206,12 +211,16 @@ def _decided_by_check(state: State, now: float, retry_after: float | None) -> li
     other = state.other()
     if other is None or other.kind == "Wait":
         return poll(state, now, retry_after)
-    return [state, *pressed(state, now)]
+    told = now + retry_after if retry_after else 0.0  # poll then, and not before
+    return [replace(state, not_before=max(state.not_before, told)), *pressed(state, now)]
 
 
 def _unsent(state: State, now: float) -> list[State]:
     """Run again after a pause. Freedom: a request that is out may come to its end first."""
-    found = pause(state.only_run(), "Run", now, "Run", None, "D19", "I3")
+    found = pause(state, "Run", now, "Run", None, "D19", "I3")
+    if state.expiry is not None and now >= state.expiry:
+        # Freedom: a token of 300 s that no `run` has used may be given up (R16, D21).
+        found.append(expired(state, "D1", "D21"))
     if state.slot("Check", "RenewCredentials") is not None and not must_end(state, now):
         found.append(state)
     return found
@@ -265,8 +274,10 @@ def _in_progress(state: State, now: float, *, asked_late: bool, passed: bool) ->
 
 
 def _next_check(state: State, now: float) -> list[State]:
-    if state.alive:
+    if state.alive and state.state == "RUNNING":
         return insure(state, now)
+    if state.alive:  # Freedom: `run` was left, though it has become needless; it may still set the pace
+        return insure(state, now) + pause(state, "Check", now, "poll")
     if state.run in {"unsent", "refused"} and state.state == "RUNNING":
         return pause(state, "Run", now, "Run")
     return pause(state, "Check", now, "poll")
@@ -358,6 +369,13 @@ def _ready(state: State, now: float) -> list[State]:
         # Freedom: a renewal that is out may come first, or be superseded; the get it is for would need it.
         held = tuple(replace(s, then="Get") if s is waiting else s for s in ready.slots)
         found.append(replace(ready, slots=held))
+    elif state.owed:
+        pausing = ready.slot("Wait")
+        if pausing is None or pausing.hi <= now + NEAR:
+            found += ask(ready, "RenewCredentials", now, "D16", then="Get")
+        else:
+            held = tuple(replace(s, then="RenewCredentials Get") if s is pausing else s for s in ready.slots)
+            found.append(replace(ready, slots=held))
     return found
 
 

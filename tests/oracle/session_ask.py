@@ -87,15 +87,19 @@ def must_end(state: State, now: float) -> list[State]:
 
 
 def may_end(state: State, now: float) -> list[State]:
-    """The ends that the clock permits, and does not force: the limit of D19 may be counted from two moments."""
+    """The ends that the clock permits, and does not force: the limit of D19 may be counted from two moments.
+
+    A client's grid may bring it to a limit a little before the limit comes.
+    """
+    found = must_end(state, now + NEAR)
     if not state.alive and now >= _silence(state)[0] - NEAR:
-        return [ended(state, "ERROR", _SILENT, "D19")]
-    return []
+        found.append(ended(state, "ERROR", _SILENT, "D19"))
+    return found
 
 
 def pressed(state: State, now: float) -> list[State]:
     """What an event that changes nothing may still bring about, since time has passed."""
-    return must_end(state, now) + may_end(state, now)
+    return must_end(state, now) or may_end(state, now)
 
 
 def ask(state: State, kind: str, now: float, *rules: str, then: str = "") -> list[State]:
@@ -119,9 +123,11 @@ def ask(state: State, kind: str, now: float, *rules: str, then: str = "") -> lis
         then=then,
         rules=rules,
     )
-    asked = replace(state.only_run(), slots=(*state.only_run().slots, slot), not_before=0.0)
+    asked = replace(state.only_run(), slots=(*state.only_run().slots, slot))
     if kind == "Init":
         asked = replace(asked, init_sent=now)
+    if kind == "RenewCredentials":
+        asked = replace(asked, owed=True)
     return [*may_end(state, now), asked]
 
 
@@ -157,12 +163,12 @@ def pause(
 ) -> list[State]:
     """Wait before a repeat, or before the next poll of a lost `run`: 0.5 s growing to 15 s, jitter in [d/2, d] (D19).
 
-    Freedom: what counts as a repeat of the same thing. At the least the pauses in a row for one cause, at the most all.
+    Freedom: what is counted. At the least the pauses in a row for one cause, at the most all answers but successes.
     """
     streak = state.streak + 1 if cause == state.cause else 0
     lo = now + _step(state, streak) / 2
     hi = now + _step(state, max(streak, state.waits))
-    counted = replace(state, waits=state.waits + 1, streak=streak, cause=cause)
+    counted = replace(state, streak=streak, cause=cause)
     return _wait(counted, then, now, lo, hi, retry_after, *(rules or ("D19", "I13")))
 
 
@@ -174,11 +180,11 @@ def _step(state: State, count: int) -> float:
 def poll(state: State, now: float, retry_after: float | None = None) -> list[State]:
     """`run` is not alive: `check` decides (D6). A Wait that stands may be kept, if it ends soon enough (D19)."""
     kept = state.slot("Wait")
-    fresh = pause(state.without("Wait"), "Check", now, "poll", retry_after, "D19", "D6")
+    fresh = pause(state, "Check", now, "poll", retry_after, "D19", "D6")
     if kept is None or kept.then != "Check":
         return fresh
     if state.not_before > now and retry_after is None:
-        return [*must_end(state, now)] or [state]  # Retry-After still holds
+        return [*must_end(state, now)] or [state, *fresh]  # Retry-After still holds
     longest = now + _step(state, max(state.waits, state.streak + 1))
     return [*fresh, state] if kept.hi <= longest + NEAR and not must_end(state, now) else fresh
 
@@ -191,6 +197,8 @@ def _wait(
         return forced
     also: set[float] = {*_silence(state)}
     found = may_end(state, now)
+    if then == "Check" and state.not_before > now:  # a Retry-After that `run` was told still holds
+        retry_after = max(retry_after or 0.0, state.not_before - now)
     if retry_after:
         lo, hi = now + retry_after, now + retry_after + max(hi - now, 0.0)
         rules = (*rules, "D19")
@@ -198,20 +206,31 @@ def _wait(
             found.append(ended(state, "ERROR", frozenset({"TIMED_OUT"}) | _SILENT, "D19", "I8"))
     lo, hi, near = _cut_at_expiry(state, then, now, lo, hi, bool(retry_after))
     also |= near
+    if state.not_before > now:
+        also.add(state.not_before)  # Freedom: what one request was told may hold for the next
     hi = min(hi, state.setting.end)
     lo = min(lo, hi)
     slot = Slot(
         kind="Wait",
         lo=lo,
         hi=hi,
-        also=frozenset(at for at in also if now < at < lo),
+        also=frozenset(at for at in also if now < at < lo or at == state.not_before),
         issued=now,
         credential=state.credential,
         then=then,
         rules=rules,
     )
-    not_before = now + retry_after if retry_after else 0.0
-    return [*found, replace(state.only_run(), slots=(*state.only_run().slots, slot), not_before=not_before)]
+    waiting = replace(state.only_run(), slots=(*state.only_run().slots, slot))
+    if retry_after:
+        # Freedom: to wait as one was told is no silence (D19 says both).
+        told = now + retry_after
+        waiting = replace(waiting, not_before=told, silent_hi=max(waiting.silent_hi, told))
+    kept = state.slot("Wait")
+    if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
+        # A Wait is kept while its deadline stays.
+        same = replace(slot, number=kept.number, lo=kept.lo, hi=kept.hi, also=frozenset())
+        found.append(replace(waiting, slots=tuple(same if each is slot else each for each in waiting.slots)))
+    return [*found, waiting]
 
 
 def _cut_at_expiry(

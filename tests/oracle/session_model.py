@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tests.oracle.session_answers import answered
-from tests.oracle.session_ask import ask, ask_run, ended, pause, pressed
+from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
 from tests.oracle.session_ask import expired as expire
 from tests.oracle.session_state import Setting, Slot, State
 from tests.oracle.table import MEANING, REASON, row
@@ -49,10 +49,17 @@ def _step(state: State, event: Event, now: float) -> list[State]:
     if slot.kind == "Wait":
         return _elapsed(state, rest, slot, event, now)
     if slot.kind == "RenewCredentials":
-        return _renewal(rest, slot, event, now)
-    if state.naming:
-        return _named(rest, slot, event, now)
-    return answered(rest, slot, event, now)
+        return _counted(_renewal(rest, slot, event, now), event.kind != "CredentialsRenewed")
+    if state.naming and slot.kind == "Run":
+        return [replace(rest, run="done"), *pressed(rest, now)]
+    answer = _named if state.naming else answered
+    said = MEANING.get((row(slot.kind, event), slot.kind))
+    good = said in {"init", "run", "get", "consumed"} or (said == "poll" and slot.kind == "Check" and state.alive)
+    return _counted(answer(rest, slot, event, now), not good)
+
+
+def _counted(after: list[State], more: bool) -> list[State]:
+    return [replace(state, waits=state.waits + 1) if more and state.end is None else state for state in after]
 
 
 def _elapsed(state: State, rest: State, slot: Slot, event: Event, now: float) -> list[State]:
@@ -81,14 +88,17 @@ def _go_on(state: State, then: str, now: float) -> list[State]:
             found.append(expire(state, "D1", "D21"))
     if then == "Run":
         return found + ask_run(state, now, "D19")
-    if then == "RenewCredentials":
-        return found + ask(state, then, now, "D16", then="Check")
+    if then.startswith("RenewCredentials"):
+        return found + ask(state, "RenewCredentials", now, "D16", then=then.partition(" ")[2])
+    if state.owed and then in {"Check", "Get"}:
+        # Freedom: a credential that is known to be dead may be renewed before it is refused again.
+        found += ask(state, "RenewCredentials", now, "D16", then=then)
     return found + ask(state, then, now, "D19")
 
 
 def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if event.kind == "CredentialsRenewed":
-        renewed = replace(state, credential=state.credential + 1, armed=False)
+        renewed = replace(state, credential=state.credential + 1, armed=False, owed=False)
         found = _go_on(renewed, slot.then, now)
         if renewed.run in {"unsent", "refused"} and slot.then == "Check":
             found += ask_run(renewed, now, "D16")
@@ -99,9 +109,10 @@ def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if event.kind == "Refused" and event.refusal is not None:
         reasons |= REASON.get(event.refusal, frozenset())
     found = [ended(state, "ERROR", reasons, "D16")]
-    found += pause(state, "RenewCredentials", now, "renewal", event.retry_after)
-    if slot.then != "RenewCredentials":
-        found += pause(state, slot.then, now, "renewal", event.retry_after)
+    found += pause(state, f"RenewCredentials {slot.then}", now, "renewal", event.retry_after)
+    found += pause(state, slot.then, now, "renewal", event.retry_after)
+    if state.alive:
+        found += insure(state, now, event.retry_after)
     return [*found, *pressed(state, now)]
 
 

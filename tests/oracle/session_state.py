@@ -114,8 +114,9 @@ class State:
 
     credential: int = 0  # renewals so far
     armed: bool = True  # D16: a success has come since the last renewal
+    owed: bool = False  # the credential has been refused, and no renewal has come since
 
-    waits: int = 0  # pauses of the 0.5 s kind so far, and how many of them in a row for one cause
+    waits: int = 0  # answers that were no success so far, and pauses in a row for one cause
     streak: int = 0
     cause: str = ""
     insured: int = 0  # waits of the 5 s kind since `run` was sent

@@ -235,61 +235,11 @@ BEGINNINGS = {
 }
 
 
-@pytest.mark.rules(
-    "R2",
-    "R3",
-    "R9",
-    "R10",
-    "R14",
-    "R17",
-    "R22",
-    "R23",
-    "R26",
-    "R27",
-    "R28",
-    "R29",
-    "I1",
-    "I2",
-    "I3",
-    "I4",
-    "I5",
-    "I6",
-    "I7",
-    "I8",
-    "I9",
-    "I10",
-    "I11",
-    "I12",
-    "I13",
-    "D1",
-    "D2",
-    "D3",
-    "D6",
-    "D8",
-    "D9",
-    "D10",
-    "D11",
-    "D12",
-    "D13",
-    "D14",
-    "D16",
-    "D17",
-    "D18",
-    "D19",
-    "D20",
-    "D21",
-    "D23",
-    "D26",
-    "D27",
-    "D28",
-    "D29",
-    "D31",
-    "D35",
-    "D41",
-    "D42",
-    "D43",
-    "D44",
-)
+@pytest.mark.rules("R2", "R3", "R9", "R10", "R14", "R17", "R22", "R23", "R26", "R27", "R28", "R29")
+@pytest.mark.rules("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13")
+@pytest.mark.rules("D1", "D2", "D3", "D6", "D8", "D9", "D10", "D11", "D12", "D13", "D14")
+@pytest.mark.rules("D16", "D17", "D18", "D19", "D20", "D21", "D23", "D26", "D27", "D28", "D29")
+@pytest.mark.rules("D31", "D35", "D41", "D42", "D43", "D44")
 @pytest.mark.parametrize("name", [*COMPLETE, *BEGINNINGS])
 def test_a_wrong_run_is_called_by_its_rule(name: str) -> None:
     rules = set(name.split()[0].split("+"))
