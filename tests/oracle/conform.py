@@ -28,11 +28,13 @@ def conform(story: Story) -> Iterator[Violation]:
                 pass
             case Received(event=event):
                 possible = job_model.step(possible, event, turn.at)
-            case Restored(elapsed=elapsed):
+            case Restored(elapsed=elapsed, recovered=recovered):
                 if saved is None:
                     return
                 at, held = saved
                 possible = job_model.restored(held, saved=at.at, now=turn.at, elapsed=elapsed)
+                if recovered:
+                    possible = job_model.recover(possible, turn.at)
         for _, moved in turn.moved:
             state = moved.state
         if any(each.session != turn.facts.session for _, each in turn.issued) and not turn.moved:

@@ -118,7 +118,7 @@ def restoring_is_exact(story: Story) -> Iterator[Violation]:
 def in_flight_is_lost(story: Story) -> Iterator[Violation]:
     """D43: after a restore each request in flight is answered Lost(UNKNOWN), before anything else."""
     for turn, following in zip(story.turns, story.turns[1:], strict=False):
-        if not isinstance(turn.cause, Restored):
+        if not isinstance(turn.cause, Restored) or turn.cause.recovered:
             continue
         flying = {number for number, each in turn.after.items() if each.command.kind != "Wait"}
         event = following.event

@@ -205,6 +205,8 @@ class _Reader:
             self._restore(cause)
         turn = Turn(position=position, at=cause.at, cause=cause, facts=self.facts, before=dict(self.out), end=self.end)
         self.story.turns.append(turn)
+        if isinstance(cause, Restored) and cause.recovered:
+            self._lose_all(turn)
         if isinstance(cause, Received):
             turn.answered = self.out.pop(cause.event.number, None)
             turn.credential = self.credentials.get(cause.event.number, 0)
@@ -223,6 +225,13 @@ class _Reader:
             command.number: Issued(at=self._issued_at(command), command=command, session=facts.session)
             for command in cause.outstanding
         }
+
+    def _lose_all(self, turn: Turn) -> None:
+        """All in flight is answered Lost(UNKNOWN); a Wait goes on."""
+        for number, issued in list(self.out.items()):
+            if issued.command.kind != "Wait":
+                del self.out[number]
+                self._forget(issued.command.kind, Event(number=number, kind="Lost", sent="UNKNOWN"), turn.at)
 
     def _issued_at(self, command: Command) -> float:
         return self.known[command.number].at if command.number in self.known else self.saved_at
@@ -260,13 +269,17 @@ class _Reader:
             facts = replace(facts, listed=event.formats)
         if event.kind == "CredentialsRenewed":
             facts = replace(facts, credential=facts.credential + 1)
-        if turn.kind == "Run":
-            facts = replace(facts, run_answer=event, run_answered_at=turn.at)
-        if turn.kind == "Get" and lost(event):
-            facts = replace(facts, lost_gets=facts.lost_gets + 1)
         if turn.kind == "Check" and event.status == "ERROR":
             facts = replace(facts, errors=facts.errors + 1)
         self.facts = facts
+        self._forget(turn.kind, event, turn.at)
+
+    def _forget(self, kind: str, event: Event, at: float) -> None:
+        """What an answer to `run`, or the loss of a `get`, leaves to know."""
+        if kind == "Run":
+            self.facts = replace(self.facts, run_answer=event, run_answered_at=at)
+        if kind == "Get" and lost(event):
+            self.facts = replace(self.facts, lost_gets=self.facts.lost_gets + 1)
 
 
 def lost(event: Event) -> bool:

@@ -96,12 +96,14 @@ class Restored:
     """Another process took up the last Saved; `elapsed` is the time nobody held it, which has passed on the clock.
 
     `outstanding` is what was restored, deadlines on the clock of the trace, before all of it is answered as lost.
-    Those losses follow as Received. Commands that were issued after the last Saved are gone, as if never issued.
+    Those losses follow as Received, each with its effects; or, where `recovered`, they are told all at once, and their
+    effects follow here. Commands that were issued after the last Saved are gone, as if never issued.
     """
 
     at: float
     elapsed: float
     outstanding: tuple[Command, ...]
+    recovered: bool = False
     download: int = 1
 
 

@@ -115,9 +115,13 @@ class _Script:
 
     def restore(self, at: float, _: list[str], named: dict[str, Any]) -> Record:
         shift = at - self.saved.at
+        recovered = named.pop("recovered", False)
         back = tuple(replace(each, deadline=(each.deadline or 0.0) + shift) for each in self.saved.outstanding)
         self.out = {each.number: replace(each, **named) for each in back}
-        return Restored(at=at, elapsed=shift, outstanding=tuple(self.out.values()))
+        back = tuple(self.out.values())
+        if recovered:
+            self.out = {each.number: each for each in back if each.kind == "Wait"}
+        return Restored(at=at, elapsed=shift, outstanding=back, recovered=recovered)
 
     def end(self, at: float, plain: list[str], named: dict[str, Any]) -> Record:
         outcome = Outcome(state=plain[0], reason=plain[1], ended_in=plain[2], **{"sessions": self.session, **named})
