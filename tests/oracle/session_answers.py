@@ -218,9 +218,6 @@ def _decided_by_check(state: State, now: float, retry_after: float | None) -> li
 def _unsent(state: State, now: float) -> list[State]:
     """Run again after a pause. Freedom: a request that is out may come to its end first."""
     found = pause(state, "Run", now, "Run", None, "D19", "I3")
-    if state.expiry is not None and now >= state.expiry:
-        # Freedom: a token of 300 s that no `run` has used may be given up (R16, D21).
-        found.append(expired(state, "D1", "D21"))
     if state.slot("Check", "RenewCredentials") is not None and not must_end(state, now):
         found.append(state)
     return found

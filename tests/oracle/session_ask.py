@@ -37,7 +37,7 @@ def ended(
         if state.away_expired:
             unheld = frozenset({True})  # D21, D43
             budgets.add("UNHELD")
-        restart = frozenset(budgets) if budgets else restart
+        restart = frozenset(budgets) | (restart - {None}) if budgets else restart
     elif state.unproven or state.run in NEVER_SENT:
         unproven = frozenset({True, False})
     if after != "EXPIRED" and state.away_expired:
@@ -92,6 +92,9 @@ def may_end(state: State, now: float) -> list[State]:
     A client's grid may bring it to a limit a little before the limit comes.
     """
     found = must_end(state, now + NEAR)
+    if state.run in {"unsent", "refused"} and state.expiry is not None and now >= state.expiry:
+        # Freedom: a token of 300 s that no `run` has used may be given up, asked about, or used (D1, R16, D21).
+        found.append(expired(state, "D1", "D21"))
     if not state.alive and now >= _silence(state)[0] - NEAR:
         found.append(ended(state, "ERROR", _SILENT, "D19"))
     return found
@@ -214,7 +217,7 @@ def _wait(
         kind="Wait",
         lo=lo,
         hi=hi,
-        also=frozenset(at for at in also if now < at < lo or at == state.not_before),
+        also=frozenset(at for at in also if now < at < lo or now < at <= state.not_before),
         issued=now,
         credential=state.credential,
         then=then,

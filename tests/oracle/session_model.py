@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from tests.oracle.session_answers import answered
 from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
-from tests.oracle.session_ask import expired as expire
 from tests.oracle.session_state import Setting, Slot, State
 from tests.oracle.table import MEANING, REASON, row
 from tests.oracle.vocabulary import DOWNLOADS, Event, Job, Policy
@@ -83,9 +82,6 @@ def _go_on(state: State, then: str, now: float) -> list[State]:
     found = []
     if asks_late:
         found += ask(state, "Check", now, "D1")
-        if then == "Run":
-            # Freedom: a token of 300 s that no `run` has used may be given up, asked about, or used (D1, R16, D21).
-            found.append(expire(state, "D1", "D21"))
     if then == "Run":
         return found + ask_run(state, now, "D19")
     if then.startswith("RenewCredentials"):
@@ -154,11 +150,14 @@ def _restored(state: State, saved: float, shift: float, elapsed: float) -> list[
         not_before=state.not_before + shift if state.not_before else 0.0,
         away_expired=state.away_expired or unheld,
     )
-    if elapsed == 0 or moved.run_sent is None:
+    policy = state.setting.policy
+    young = max(policy.early_error, policy.early_loss, policy.early_refusal)
+    sent = moved.run_sent
+    if elapsed == 0 or sent is None or saved + shift - sent > young or state.run == "done":
         return [moved]
     # Freedom: whether the time away ages `run` for the 5 s in which a loss proves nothing.
     aged = tuple(replace(slot, issued=slot.issued - elapsed) if slot.kind == "Run" else slot for slot in moved.slots)
-    return [moved, replace(moved, run_sent=moved.run_sent - elapsed, slots=aged)]
+    return [moved, replace(moved, run_sent=sent - elapsed, slots=aged)]
 
 
 def _shifted(slot: Slot, shift: float) -> Slot:
