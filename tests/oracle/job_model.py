@@ -27,6 +27,7 @@ class JobState:
     unheld: int
     unproven: int
     over: bool = False
+    ended_as: str = ""  # the final state of the session before this one
 
     def left(self, kind: str) -> int:
         return {"LOST": self.lost, "UNHELD": self.unheld, "UNPROVEN": self.unproven}[kind]
@@ -77,7 +78,8 @@ def _after(state: JobState, session: State, now: float) -> Iterator[JobState]:
             yield replace(over, session=replace(session, end=late))
         else:
             for fresh in _another(state, session, now):
-                yield replace(state.spent(kind), session=fresh, sessions=state.sessions + 1)
+                another = replace(state.spent(kind), session=fresh, sessions=state.sessions + 1)
+                yield replace(another, ended_as=session.end.state, over=fresh.end is not None)
 
 
 def _another(state: JobState, session: State, now: float) -> Iterator[State]:

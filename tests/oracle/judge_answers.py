@@ -40,7 +40,10 @@ def _by_clock(turn: Turn, story: Story) -> bool:
     policy = story.began.policy
     documented = policy.expiry == "DOCUMENTED" and turn.facts.age(turn.at) >= policy.ttl
     silent = turn.at - turn.facts.heard_at >= min(policy.silence, policy.first_contact) - NEAR
-    return turn.at >= turn.end or documented or (silent and turn.facts.state != "CONSUMED")
+    told = turn.event.retry_after if turn.event is not None else None
+    until = max(turn.facts.told_until, turn.at + (told or 0.0))
+    no_time_left = until >= turn.end - NEAR  # D19: Retry-After is honoured within the job's deadline
+    return no_time_left or documented or (silent and turn.facts.state != "CONSUMED")
 
 
 def final_answers_end_it(story: Story) -> Iterator[Violation]:
@@ -113,7 +116,7 @@ def early_errors_are_confirmed(story: Story) -> Iterator[Violation]:
         if young and turn.facts.errors == 0 and turn.facts.state == "RUNNING":
             if ends is not None and not _by_clock(turn, story):
                 yield Violation(rule="D18", position=turn.position, what="an early ERROR is not confirmed")
-        elif ends is None and (run is None or turn.at - run.at > early + NEAR):
+        elif ends is None and (run is None or turn.at - run.at - turn.facts.away > early + NEAR):
             yield Violation(rule="R22", position=turn.position, what="ERROR, and the session goes on")
 
 
@@ -186,7 +189,7 @@ def renewals(story: Story) -> Iterator[Violation]:
             continue
         if turn.event.kind == "CredentialsRenewed" and not turn.new(*DOWNLOADS) and not turn.session_ends():
             yield Violation(rule="D16", position=turn.position, what="renewed, and nothing is asked again")
-        refused = turn.event.refusal == "CREDENTIALS" or turn.kind in {"RenewCredentials", "Wait"}
+        refused = turn.event.refusal == "CREDENTIALS" or turn.facts.owed
         if turn.new("RenewCredentials") and not refused:
             yield Violation(rule="D16", position=turn.position, what="renewed without a refusal")
         old = turn.event.refusal == "CREDENTIALS" and turn.kind != "RenewCredentials"

@@ -14,17 +14,16 @@ __all__ = ["CHECKS", "files_are_whole", "went_to_the_end"]
 
 def _budgets(turn: Turn, policy: Policy) -> set[str]:
     """Which of D21's budgets the end of a session in this turn may draw on."""
-    facts, found = turn.facts, set()
+    facts, found = turn.learned, set()
     ends = turn.session_ends()
-    event = turn.event
-    transfer = turn.kind == "Get" and event is not None and lost(event)
-    if (facts.lost_gets or transfer) and ends in {"ERROR", "EXPIRED"}:
+    if facts.lost_gets and ends in {"ERROR", "EXPIRED"}:
         found.add("LOST")
     if ends == "EXPIRED":
         if facts.unheld:
             found.add("UNHELD")
         answer = facts.run_answer
-        early = facts.run is not None and facts.run_answered_at - facts.run.at <= policy.early_loss + NEAR
+        # Freedom: whether the time away ages `run`.
+        early = facts.run is not None and facts.run_answered_at - facts.run.at - facts.away <= policy.early_loss + NEAR
         never = facts.run is None or (
             answer is not None and (answer.sent == "NOT_SENT" or answer.refusal == "CREDENTIALS")
         )
@@ -34,36 +33,60 @@ def _budgets(turn: Turn, policy: Policy) -> set[str]:
     return found
 
 
+_BUDGETS = ("LOST", "UNHELD", "UNPROVEN")
+
+
+def _spent(left: tuple[int, int, int], kind: str) -> tuple[int, int, int] | None:
+    lost, unheld, unproven = left
+    if kind == "LOST":
+        return (lost - 1, unheld, unproven) if lost > 0 else None
+    if kind == "UNHELD":
+        return (lost, unheld - 1, unproven) if unheld > 0 else None
+    return (lost, unheld, unproven - 1) if unproven > 0 else None
+
+
 def restarts_within_the_budget(story: Story) -> Iterator[Violation]:
     """D21: what may be followed by another session, and how often; I13: their number. R29: from the beginning."""
     policy = story.began.policy
-    left = {"LOST": policy.restarts_lost, "UNHELD": policy.restarts_unheld, "UNPROVEN": policy.restarts_unproven}
+    # What may be left: an end that two budgets cover may have drawn on either.
+    left = {(policy.restarts_lost, policy.restarts_unheld, policy.restarts_unproven)}
     highest = 1
     for turn in story.turns:
         started = {each.session for _, each in turn.issued} | {each.session for _, each in turn.moved}
         fresh = max(started, default=highest) > highest
         ends = turn.session_ends()
-        drawn = [kind for kind in sorted(_budgets(turn, policy)) if left[kind] > 0]
+        kinds_of_end = sorted(_budgets(turn, policy))
+        # Freedom: an end that two budgets cover, one of which is used up.
+        covered = all(each[_BUDGETS.index(kind)] > 0 for each in left for kind in kinds_of_end)
+        drawn = kinds_of_end if covered else []
+        after = {spent for each in left for kind in kinds_of_end if (spent := _spent(each, kind)) is not None}
         if fresh:
             highest = max(started)
             kinds = [each.command.kind for _, each in turn.issued if each.session == highest]
             if kinds and kinds[0] not in {"ListFormats", "Init", "Wait"}:
                 yield Violation(rule="R29", position=turn.position, what=f"a session that begins with {kinds[0]}")
-            if not drawn:
+            if not after:
                 yield Violation(rule="D21", position=turn.position, what=f"another session after {ends}: no budget")
-            else:
-                left[drawn[0]] -= 1
-        elif ends is not None and drawn and turn.at < turn.end and _owed(turn, drawn):
+            left = after or left
+        elif ends is not None and drawn and turn.at < turn.end and _owed(turn, drawn, policy):
             yield Violation(rule="D21", position=turn.position, what=f"given up with budget left: {drawn}")
 
 
-def _owed(turn: Turn, drawn: list[str]) -> bool:
+def _owed(turn: Turn, drawn: list[str], policy: Policy) -> bool:
     """Whether the rules leave no other name for this end, so that the budget had to be used."""
     if turn.ended is None:
         return False
     outcome = turn.ended[1].outcome
+    if (
+        policy.expiry == "DOCUMENTED"
+        and turn.facts.lost_gets + (turn.kind == "Get")
+        and turn.facts.age(turn.at) >= policy.ttl
+    ):
+        return False  # a lost transfer whose time is over by the clock: either name will do
     return (drawn == ["LOST"] and outcome.reason == "TRANSFER_LOST") or (
-        outcome.state == "EXPIRED" and "LOST" not in drawn and (outcome.unheld or outcome.run_unproven)
+        outcome.state == "EXPIRED"
+        and "LOST" not in drawn
+        and ((outcome.unheld and "UNHELD" in drawn) or (outcome.run_unproven and "UNPROVEN" in drawn))
     )
 
 

@@ -110,7 +110,7 @@ def get_leaves_at_once(story: Story) -> Iterator[Violation]:
         if not (ready or (run_ok and turn.facts.state == "RUNNING")) or turn.new("Get"):
             continue
         renewing = any(each.command.kind == "RenewCredentials" for each in turn.after.values())
-        if turn.session_ends() or renewing:
+        if turn.session_ends() or renewing or turn.facts.owed:
             continue
         yield Violation(rule="I4" if run_ok else "D2", position=turn.position, what="READY, and no get leaves")
 

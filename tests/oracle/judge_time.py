@@ -68,6 +68,11 @@ def one_check_just_after(story: Story) -> Iterator[Violation]:
         latest = _init(turn.facts) + policy.ttl + policy.expiry_margin
         if turn.facts.age(turn.at) < 0 or turn.at >= latest or turn.facts.state != "RUNNING":
             continue
+        asked_late = (
+            turn.event is not None and turn.event.status == "IN_PROGRESS" and turn.facts.age(turn.at) >= policy.ttl
+        )
+        if turn.facts.kept or asked_late or turn.facts.told_until > turn.at:
+            continue
         if turn.event is not None and (turn.event.retry_after or turn.event.sent == "NOT_SENT"):
             continue
         for position, issued in turn.new("Wait"):
@@ -93,7 +98,8 @@ def waits(story: Story) -> Iterator[Violation]:
             length = deadline - issued.at
             told = turn.event.retry_after if turn.event is not None else None
             if told:
-                if length < min(told, turn.end - issued.at) - NEAR:
+                cut = any(abs(length - each) <= NEAR for each in _cuts(story, turn, issued, told=True))
+                if length < told - NEAR and not cut:
                     yield Violation(rule="D19", position=position, what=f"{length:g} s, not {told:g}")
                 continue
             if turn.new("Run"):
@@ -106,18 +112,19 @@ def waits(story: Story) -> Iterator[Violation]:
             shortest = min(policy.first_pause, policy.first_check) / 2
             cut = any(abs(length - each) <= NEAR for each in _cuts(story, turn, issued))
             early = alive and turn.kind == "Wait"
+            longest = max(longest, turn.facts.told_until - issued.at + longest)
             if length > longest + NEAR or (length < shortest - NEAR and not cut and not early):
                 yield Violation(rule="D19", position=position, what=f"{length:g} s, not {shortest:g} to {longest:g}")
 
 
-def _cuts(story: Story, turn: Turn, issued: Issued) -> list[float]:
-    """How long until something else is due: the job's end, the token's, silence."""
+def _cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> list[float]:
+    """How long until something else is due: the job's end, the token's, silence. D1's check waits as it was told."""
     policy = story.began.policy
     found = [turn.end - issued.at]
     sent = turn.facts.init_sent
     if turn.event is not None and turn.event.kind == "TokenIssued" and turn.answered is not None:
         sent = turn.answered.at
-    if sent is not None:
+    if sent is not None and not (told and policy.expiry == "CONFIRM"):
         found += [sent + policy.ttl - issued.at, sent + policy.ttl + policy.expiry_margin - issued.at]
     heard = turn.facts.heard_at
     found += [heard + policy.silence - issued.at, heard + policy.first_contact - issued.at]
@@ -152,7 +159,11 @@ def all_ends(story: Story) -> Iterator[Violation]:
     for turn in story.turns:
         if turn.ended is not None and turn.ended[1].at > turn.end + NEAR:
             yield Violation(rule="I8", position=turn.ended[0], what=f"ended {turn.ended[1].at - turn.end:g} s too late")
-        elif turn.ended is None and turn.at >= turn.end and not turn.late and (turn.issued or turn.after):
+        elif (
+            turn.ended is None
+            and not turn.late
+            and ((turn.at >= turn.end and turn.issued) or (turn.at > turn.end + NEAR and turn.after))
+        ):
             yield Violation(rule="I8", position=turn.position, what="goes on after the job's deadline")
 
 
@@ -172,6 +183,8 @@ def no_hot_loop(story: Story) -> Iterator[Violation]:
                     failed[turn.kind] = event
                 else:
                     failed.pop(turn.kind, None)
+                if turn.kind == "Run":
+                    failed.pop("Check", None)  # what is asked from now on is another question (D6)
         old = event is not None and event.refusal == "CREDENTIALS" and turn.credential < turn.facts.credential
         for position, issued in turn.issued:
             kind = issued.command.kind

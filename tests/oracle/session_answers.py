@@ -79,10 +79,10 @@ def _before_run(state: State, slot: Slot, event: Event, now: float, said: str) -
         return pause(state, slot.kind, now, slot.kind, event.retry_after)
     if said == "renew":
         return _renew(state, slot, now)
-    return _over(state, event, now)
+    return _over(state, slot, event, now)
 
 
-def _over(state: State, event: Event, now: float) -> list[State]:
+def _over(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """The session ends for what this answer says; the clock may have been first."""
     if event.kind == "StatusReported" and event.status == "ERROR":
         reasons = frozenset({"GENERATION_FAILED", "REFUSED", "PROTOCOL", "SERVER_ERROR"})
@@ -98,7 +98,7 @@ def _over(state: State, event: Event, now: float) -> list[State]:
     if late and event.kind == "Refused" and state.lost_gets == 0:
         # Freedom: "a refusal then is EXPIRED" (D1), though another one than Download failed has a name of its own.
         found.append(ended(state, "EXPIRED", reasons | {"EXPIRED"}, "D1"))
-    if event.refusal == "INVALID_FORMAT" and state.listed is None:
+    if event.refusal == "INVALID_FORMAT" and state.listed is None and slot.kind != "ListFormats":
         # D12: without the preflight, the formats are asked for now, to name the alternatives. Freedom: or not.
         naming = replace(state, naming=True)
         found += ask(naming.without("Run"), "ListFormats", now, "D12")
@@ -172,7 +172,7 @@ def _run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[
     if said == "repeat":  # proven never sent: the only loss that a second run may follow (I3)
         return _unsent(replace(state, run="unsent", silent_hi=now), now)
     if said in {"final", "protocol"}:  # D6: for the request's own sake
-        return _over(state, event, now)
+        return _over(state, slot, event, now)
     if said == "poll" and name in {"lost", "busy"}:
         lost = _run_lost(state, slot, now, loss=True)
         return [after for gone in lost for after in _decided_by_check(gone, now, event.retry_after)]
@@ -242,10 +242,10 @@ def _check(state: State, slot: Slot, event: Event, now: float, said: str) -> lis
             return [*_renew(state, slot, now), *_check_again(state, now, None)]
         return _renew(state, slot, now)
     if said == "error":
-        return _error_seen(state, event, now)
+        return _error_seen(state, slot, event, now)
     if said == "failed":
         return _download_failed(state, now)
-    return _over(state, event, now)
+    return _over(state, slot, event, now)
 
 
 def _in_progress(state: State, now: float, *, asked_late: bool, passed: bool) -> list[State]:
@@ -300,9 +300,9 @@ def _unreadable(state: State, event: Event, now: float) -> list[State]:
     return [*_lost_for_good(state, frozenset({"PROTOCOL"})), *pressed(state, now)]
 
 
-def _error_seen(state: State, event: Event, now: float) -> list[State]:
+def _error_seen(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """R22: generation failed. D18: within 10 s of sending `run`, before it answered, one more check confirms it."""
-    over = _over(state, event, now)
+    over = _over(state, slot, event, now)
     if state.state != "RUNNING" or state.run not in {"alive", "lost", "unsent", "refused"} or state.errors:
         return over
     assert state.run_sent is not None
@@ -360,7 +360,7 @@ def _ready(state: State, now: float) -> list[State]:
     found = ask(ready, "Get", now, "I4", "D2")
     if state.slot("Run") is not None:
         # Freedom: `run`, which has become needless, may be superseded or left.
-        found += ask(ready.without("Run"), "Get", now, "I4", "D2")
+        found += ask(replace(ready.without("Run"), run="done"), "Get", now, "I4", "D2")
     waiting = state.slot("RenewCredentials")
     if waiting is not None:
         # Freedom: a renewal that is out may come first, or be superseded; the get it is for would need it.
@@ -392,7 +392,7 @@ def _get(state: State, slot: Slot, event: Event, now: float, said: str) -> list[
         return pause(state, "Check", now, "not yet", None, "D42", "I13")
     if said == "failed":
         return _download_failed(state, now)
-    return _over(state, event, now)
+    return _over(state, slot, event, now)
 
 
 def _get_lost(state: State, now: float) -> list[State]:

@@ -248,10 +248,9 @@ def _cut_at_expiry(
     latest = expiry + policy.expiry_margin
     if state.kept_by_server or now >= latest:
         return lo, hi, set()
-    # One check asks just after 300 s; Retry-After goes before, and what is to be repeated then may go on instead.
-    if told or then != "Check":
+    # One check asks just after 300 s; it waits for Retry-After, too. What is to be repeated then may go on instead.
+    if told:
+        return lo, hi, set()
+    if then != "Check":
         return lo, hi, {expiry, latest}
-    if hi > latest:
-        hi = latest
-        lo = min(lo, max(expiry, now))
-    return lo, hi, set()
+    return min(lo, latest), min(hi, latest), {expiry} if hi > latest else set()

@@ -49,12 +49,15 @@ class Facts:
     run: Issued | None = None
     run_answer: Event | None = None  # to the last run
     run_answered_at: float = 0.0
-    runs: int = 0
+    away: float = 0.0  # since `run` was issued, the time that nobody held the job
     lost_gets: int = 0
     credential: int = 0
     listed: tuple[str, ...] | None = None
     unheld: bool = False  # the 300 s ended while nobody held the job
     errors: int = 0  # ERRORs that `check` has said
+    told_until: float = 0.0  # Retry-After
+    kept: bool = False  # a check has been told, after 300 s, that generation goes on
+    owed: bool = False  # the credential has been refused, and not renewed since
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's
 
     @property
@@ -81,6 +84,7 @@ class Turn:
     facts: Facts
     before: dict[int, Issued]  # outstanding, the answered one included
     end: float  # the job's deadline
+    learned: Facts = field(default_factory=Facts)  # what is known once the cause is
     answered: Issued | None = None
     credential: int = 0  # the renewals before the answered command was issued
     issued: list[tuple[int, Issued]] = field(default_factory=list)
@@ -212,6 +216,7 @@ class _Reader:
             turn.credential = self.credentials.get(cause.event.number, 0)
             if turn.answered is not None:
                 self._learn(turn, cause.event)
+        turn.learned = self.facts
 
     def _restore(self, cause: Restored) -> None:
         """D43: remaining times are kept, ages go on."""
@@ -220,7 +225,8 @@ class _Reader:
         age = facts.age(self.saved_at)
         ttl = self.story.began.policy.ttl
         unheld = facts.token is not None and age < ttl <= age + (cause.at - self.saved_at)
-        self.facts = replace(facts, unheld=facts.unheld or unheld)
+        away = facts.away + (cause.at - self.saved_at if facts.run is not None else 0.0)
+        self.facts = replace(facts, unheld=facts.unheld or unheld, away=away)
         self.out = {
             command.number: Issued(at=self._issued_at(command), command=command, session=facts.session)
             for command in cause.outstanding
@@ -248,7 +254,7 @@ class _Reader:
         if command.kind == "Init":
             self.facts = replace(self.facts, init_sent=record.at)
         if command.kind == "Run":
-            self.facts = replace(self.facts, run=record, run_answer=None, runs=self.facts.runs + 1)
+            self.facts = replace(self.facts, run=record, run_answer=None, away=0.0)
 
     def _move(self, record: Moved) -> None:
         if record.session != self.facts.session:
@@ -268,7 +274,13 @@ class _Reader:
         if event.kind == "FormatsListed":
             facts = replace(facts, listed=event.formats)
         if event.kind == "CredentialsRenewed":
-            facts = replace(facts, credential=facts.credential + 1)
+            facts = replace(facts, credential=facts.credential + 1, owed=False)
+        if event.refusal == "CREDENTIALS":
+            facts = replace(facts, owed=True)
+        if event.retry_after:
+            facts = replace(facts, told_until=max(facts.told_until, turn.at + event.retry_after))
+        if event.status == "IN_PROGRESS" and facts.age(turn.at) >= self.story.began.policy.ttl:
+            facts = replace(facts, kept=True)
         if turn.kind == "Check" and event.status == "ERROR":
             facts = replace(facts, errors=facts.errors + 1)
         self.facts = facts
