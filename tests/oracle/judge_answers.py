@@ -38,7 +38,7 @@ def _said(turn: Turn) -> str:
 def _by_clock(turn: Turn, story: Story) -> bool:
     """Whether the clock may have ended the session in this turn, whatever the answer was."""
     policy = story.began.policy
-    documented = policy.expiry == "DOCUMENTED" and turn.facts.age(turn.at) >= policy.ttl
+    documented = policy.expiry == "DOCUMENTED" and turn.facts.age(turn.at) >= policy.ttl - NEAR
     silent = turn.at - turn.facts.heard_at >= min(policy.silence, policy.first_contact) - NEAR
     told = turn.event.retry_after if turn.event is not None else None
     until = max(turn.facts.told_until, turn.at + (told or 0.0))

@@ -51,12 +51,10 @@ def _init(facts: Facts) -> float:
 
 def _confirmed(turn: Turn, age: float, ttl: float) -> bool:
     """A refusal from 300 s on; IN PROGRESS where `run` is unproven; a run that was never sent may be given up."""
-    if turn.event is None or age < ttl:
+    if age < ttl:
         return turn.event is not None and turn.event.refusal == "DOWNLOAD_FAILED"  # too early is D41's
-    never_sent = turn.facts.run is None or (
-        turn.facts.run_answer is not None and turn.facts.run_answer.sent == "NOT_SENT"
-    )
-    return turn.event.kind in {"Refused", "StatusReported"} or never_sent
+    never_sent = turn.learned.run is None or _unsent(turn.learned)
+    return never_sent or (turn.event is not None and turn.event.kind in {"Refused", "StatusReported"})
 
 
 def one_check_just_after(story: Story) -> Iterator[Violation]:
