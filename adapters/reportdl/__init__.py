@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reportdl.checkpoints import Checkpoint, CheckpointFile, CheckpointUnusable
 from reportdl.client import DEFAULT_POLICY, Client, download, formats
 from reportdl.credentials import ApplicationKey, Bearer, Credentials, Token
 from reportdl.errors import (
@@ -43,6 +44,7 @@ from reportdl_core.job import Job
 from reportdl_core.lifecycle import State
 from reportdl_core.outcome import Evidence, Outcome, Receipt
 from reportdl_core.policy import Expiry, Policy, Preflight
+from reportdl_core.questions import ListedReport, Segment
 from reportdl_core.sink import NotKept
 
 __version__ = "0.1.0"
@@ -52,6 +54,9 @@ __all__ = [
     "AccessDenied",
     "ApplicationKey",
     "Bearer",
+    "Checkpoint",
+    "CheckpointFile",
+    "CheckpointUnusable",
     "Clash",
     "Client",
     "Credentials",
@@ -66,6 +71,7 @@ __all__ = [
     "InvalidJob",
     "InvalidUrl",
     "Job",
+    "ListedReport",
     "LocalProtocolError",
     "Network",
     "NotDownloadable",
@@ -78,6 +84,7 @@ __all__ = [
     "Receipt",
     "ReportNotFound",
     "ReportdlError",
+    "Segment",
     "ServerError",
     "ServerProtocolError",
     "SessionExpired",

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self, final
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 
-from reportdl.calls import DEFAULT_POLICY, Calls
+from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall
+from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observe
 from reportdl.files import Clash
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress
 from reportdl_core.outcome import Receipt
 from reportdl_core.policy import Policy
+from reportdl_core.questions import ListedReport, Segment
 
 try:
     import anyio
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from reportdl.transports.httpx2 import Httpx2Client
 
 __all__ = ["AsyncClient"]
+
+T = TypeVar("T")
 
 
 @final
@@ -59,7 +64,7 @@ class AsyncClient:
             raise TypeError("hand in one of session, client and transport")
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
-        self._calls = Calls(origin=self.origin, credentials=credentials, policy=policy)
+        self._calls = Calls.of(origin=self.origin, credentials=credentials, policy=policy)
         self._network, self._session, self._client = network, session, client
         self._owned = transport is None
         self._transport = transport
@@ -87,7 +92,17 @@ class AsyncClient:
 
         Raises InvalidJob, or a DownloadError such as ReportNotFound, AccessDenied or NotDownloadable.
         """
-        call = self._calls.formats(element, segment, now=anyio.current_time())
+        return await self._answer(self._calls.formats(element, segment, now=anyio.current_time()))
+
+    async def reports(self) -> tuple[ListedReport, ...]:
+        """The External Reports that the server lists, one row for each segment. See `Client.reports`."""
+        return await self._answer(self._calls.reports(now=anyio.current_time()))
+
+    async def segments(self, element: int | str) -> tuple[Segment, ...]:
+        """The segments of one report that one may see: ids and names (R4). See `Client.segments`."""
+        return await self._answer(self._calls.segments(element, now=anyio.current_time()))
+
+    async def _answer(self, call: AskingCall[T]) -> T:
         await drive(call.driven, errands=call.errands, transport=self._chosen())
         return call.result()
 
@@ -100,14 +115,51 @@ class AsyncClient:
         to: str | os.PathLike[str] | BinaryIO = ".",
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
+        on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt. See `Client.download`.
+
+        `on_checkpoint` is a plain function: the checkpoint must be kept before what it shows is sent (D43).
 
         Cancelled, it ends its requests and removes what is not the whole file, then raises on (D38).
         """
         call = self._calls.download(
-            element, segment, format, to=to, clash=clash, on_progress=on_progress, clock=anyio.current_time
+            element,
+            segment,
+            format,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            observe=observe,
+            clock=anyio.current_time,
         )
+        return await self._driven(call)
+
+    async def resume(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        to: str | os.PathLike[str] | BinaryIO = ".",
+        clash: Clash | None = None,
+        on_progress: OnProgress | None = None,
+        on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
+    ) -> Receipt:
+        """Go on with a job that was begun before: nothing is generated twice. See `Client.resume`."""
+        call = self._calls.resume(
+            checkpoint,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            observe=observe,
+            clock=anyio.current_time,
+        )
+        return await self._driven(call)
+
+    async def _driven(self, call: DownloadCall) -> Receipt:
         if call.standing is not None:
             return call.standing
         with call:

@@ -19,6 +19,7 @@ from reportdl_core.job import Job, identifier
 if TYPE_CHECKING:
     from reportdl.files import Clash
     from reportdl.progress import Progress
+    from reportdl.trace import Recording
     from reportdl_core.outcome import Receipt
 
 __all__ = ["get"]
@@ -43,6 +44,7 @@ _LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
 @click.option("--overwrite", is_flag=True, help="In a folder: replace a file that has the name already.")
 @click.option("--skip-existing", is_flag=True, help="Keep a file that has the name already, and print its path.")
 @click.option("--allow-unverified", is_flag=True, help="Publish a file of which nothing proves that it is whole.")
+@click.option("--trace", metavar="FILE", help="Record the job there, for `reportdl trace FILE`: it holds no token.")
 @click.option(
     "--json",
     "as_json",
@@ -59,6 +61,7 @@ def get(
     overwrite: bool,
     skip_existing: bool,
     allow_unverified: bool,
+    trace: str | None,
     as_json: bool,
     connection: Connection,
 ) -> None:
@@ -81,6 +84,7 @@ def get(
     to_stdout = output == "-"
     pipe = _pipe(key) if to_stdout else None
     label = f"{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"
+    recording = None if trace is None else _recording(trace)
     plain = connection.verbose or (to_stdout and sys.stdout.isatty())
     with display(label, plain=plain) as shown, connection.client(shown, allow_unverified=allow_unverified) as client:
         seen = _Seen(shown)
@@ -92,13 +96,24 @@ def get(
                 to=output if pipe is None else pipe.binary,
                 clash=clash,
                 on_progress=seen,
+                observe=recording,
             )
         except Stopped as stop:
             stop.note = seen.note(output)
             raise
+        finally:
+            if recording is not None and recording.broken is not None:
+                why = recording.broken.strerror or recording.broken
+                tell(f"reportdl: note: the trace could not be written to its end: {why}")
     if pipe is not None and pipe.reader_left:
         raise click.exceptions.Exit(READER_LEFT)
     _told(got, as_json=as_json)
+
+
+def _recording(path: str) -> Recording:
+    from reportdl.trace import recording
+
+    return recording(path)
 
 
 def _clash(overwrite: bool, skip_existing: bool) -> Clash | None:
