@@ -109,6 +109,8 @@ docs: $(READY) ## write the generated pages of docs/ anew, check all pages, and 
 	@$(PY) -m sphinx -q -W --keep-going -b html docs build/site
 	@cp build/site/README.html build/site/index.html
 
+include tests/proof/proof.mk
+
 clean: ## remove what runs left behind, but for the virtual environment
 	@rm -rf build dist out htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find core adapters tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
