@@ -11,7 +11,7 @@ import reportdl
 
 __all__ = ["app"]
 
-_COMMANDS: Final = ("get", "formats", "serve")
+_COMMANDS: Final = ("get", "formats", "batch", "resume", "serve")
 
 
 class _Late(click.Group):
@@ -43,6 +43,7 @@ def app() -> None:
       export REPORTDL_URL=https://mi.example.com REPORTDL_TOKEN=...
       reportdl formats 1042
       reportdl get 1042 -f pdf -o out/
+      reportdl batch night.csv -o out/
 
     \b
     Exit codes
@@ -54,5 +55,6 @@ def app() -> None:
       5    not found, not downloadable, format not offered, or no such endpoint on the server
       6    expired or timed out
       7    network or server trouble: trying again can help
+      8    a batch, some of whose reports are not here
       130  Ctrl-C
     """  # noqa: D301 - click's own mark for lines that stay as they are

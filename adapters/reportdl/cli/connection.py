@@ -18,9 +18,11 @@ import click
 from reportdl_core.errors import ReportdlError
 
 if TYPE_CHECKING:
+    from reportdl.batch.servers import Server
     from reportdl.cli.watched import Watcher
     from reportdl.client import Client
     from reportdl.credentials import Credentials
+    from reportdl.network import Network
     from reportdl.origin import Origin
     from reportdl.transports import Transport
     from reportdl_core.policy import Policy
@@ -72,6 +74,19 @@ class Connection:
         finally:
             transport.close()
 
+    def server(self) -> Server:
+        """The same server for a batch. Raises as `client` does."""
+        from reportdl.batch.servers import Server
+
+        credentials = _credentials(self.token_file, bearer=self.bearer)
+        return Server(
+            self.url,
+            credentials=credentials,
+            policy=self._policy(allow_unverified=False),
+            network=self._network(),
+            allow_insecure=self.allow_insecure,
+        )
+
     def _policy(self, allow_unverified: bool) -> Policy:
         from dataclasses import replace
 
@@ -86,18 +101,21 @@ class Connection:
             allow_unverified=allow_unverified,
         )
 
-    def _transport(self, origin: Origin) -> Transport:
+    def _network(self) -> Network:
         from reportdl.network import Network
-        from reportdl.transports.urllib3 import Urllib3Transport
 
-        network = Network(
+        return Network(
             ca_bundle=self.ca_bundle,
             client_certificate=self.client_cert,
             proxy=self.proxy,
             allow_unverified_tls=self.allow_unverified_tls,
         )
+
+    def _transport(self, origin: Origin) -> Transport:
+        from reportdl.transports.urllib3 import Urllib3Transport
+
         try:
-            return Urllib3Transport(origin, network=network)
+            return Urllib3Transport(origin, network=self._network())
         except ReportdlError:
             raise
         except OSError as error:  # ssl.SSLError is one
