@@ -85,7 +85,7 @@ def listed(path: Path, jobs: int) -> None:
 
 
 def ten_thousand(jobs: int, kills: int, at_once: int) -> None:
-    chance = random.Random(8)  # noqa: S311
+    chance = random.Random(8)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         listed(folder / "night.csv", jobs)

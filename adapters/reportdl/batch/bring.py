@@ -139,12 +139,13 @@ class Bringer:
         wall = time.time()
         download, begun = self._restored(row, server, wall)
         if download is None:
+            self._ledger.update(row.id, attempts=row.attempts + 1, began=wall)
             formats = await self._formats(row, server)
             if isinstance(formats, Outcome):
                 return formats
             now = anyio.current_time()
             download = Download(row.job, policy=server.policy, seed=seed(), now=now, formats=formats)
-            self._ledger.update(row.id, state=State.RUNNING.value, attempts=row.attempts + 1, began=wall)
+            self._ledger.update(row.id, state=State.RUNNING.value)
         before = len(download.restarts)
         if download.outcome is None:
             await self._drive(download, row, server)

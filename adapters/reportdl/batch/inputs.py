@@ -127,14 +127,15 @@ def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], format:
     reader = csv.reader(counted, delimiter=delimiter, skipinitialspace=True)
     columns: tuple[str, ...] | None = None
     while True:
-        start = counted.number + 1
+        counted.first = 0
         try:
             cells = [cell.strip() for cell in next(reader)]
         except StopIteration:
             return
         except csv.Error as error:
-            yield _bad(start, counted.text, f"not CSV: {error}")
+            yield _bad(counted.first, counted.text, f"not CSV: {error}")
             continue
+        start = counted.first
         if not any(cells) or cells[0].startswith("#"):
             continue
         if counted.number - start > _TALLEST:
@@ -148,11 +149,11 @@ def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], format:
 
 
 class _Counted:
-    """Hands texts on and knows the number of the last one: a quoted cell may hold line ends."""
+    """Hands texts on, and knows the numbers of a row's first and last: a quoted cell may hold line ends."""
 
     def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
         self._lines = lines
-        self.number = 0
+        self.first = self.number = 0
         self.text = ""
 
     def __iter__(self) -> _Counted:
@@ -160,6 +161,7 @@ class _Counted:
 
     def __next__(self) -> str:
         self.number, self.text = next(self._lines)
+        self.first = self.first or self.number
         return self.text
 
 

@@ -10,7 +10,7 @@ import codecs
 import io
 import sys
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from reportdl_core.errors import ReportdlError
 
@@ -37,11 +37,11 @@ def lines_of(path: str) -> Iterator[tuple[int, str]]:
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
-    reader = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # type: ignore[type-var]
+    reader = cast("io.BufferedReader", file)  # what `open` and stdin give
     encoding = _MARKS.get(reader.peek(2)[:2])
     if encoding is not None:
         reader.read(2)
-        wide = io.TextIOWrapper(reader, encoding=encoding, errors="replace", newline=None)
+        wide = codecs.getreader(encoding)(reader, errors="replace")
         yield from _numbered(iter(lambda: wide.readline(_LONGEST), ""))
         return
     yield from _numbered(_decoded(reader))
