@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, final
 
 from reportdl.files import Clash, FileSink
-from reportdl.spool import FAILURES, sweep
+from reportdl.spool import FAILURES
 from reportdl.spooling import TargetUnusable, reason_of
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.job import Job
@@ -44,12 +45,18 @@ class Holding:
         self.folder: str = os.path.abspath(folder)
 
     def prepare(self) -> None:
-        """Make the folder, and sweep what dead processes left half-written there. Raises TargetUnusable."""
+        """Make the folder. Raises TargetUnusable."""
         try:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
         except FAILURES as error:
             raise TargetUnusable(f"cannot write to {self.folder!r}: {reason_of(error)}") from error
-        sweep(self.folder)
+
+    def clear(self) -> None:
+        """Remove what a dead process left half-written there. Only for whoever has the batch to itself."""
+        for name in os.listdir(self.folder):
+            if name.startswith(".") and name.endswith(".part"):
+                with suppress(*FAILURES):
+                    os.unlink(os.path.join(self.folder, name))
 
     def waiting(self) -> dict[int, str]:
         """The files that wait, by row: their paths."""

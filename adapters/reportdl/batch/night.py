@@ -205,6 +205,7 @@ class Night:
     ) -> Summary:
         """Bring every job to its end, and say how it went. Cancelled, it can be resumed."""
         destination, holding = self.destination(options)
+        holding.clear()
         taken_up = self.taken_up(again)
         lines = self.lines(jobs)
         board = Board(counts=self.ledger.counts(), reading=lines is not None)
