@@ -49,8 +49,8 @@ PLACES = {
 
 # What `import reportdl` must not load: extras, and what costs time before anything has been asked for.
 NOT_AT_START = {
-    "aiohttp", "anyio", "asyncio", "click", "cryptography", "fsspec", "httpx2", "reportdl.aio", "reportdl_core.endpoint",
-    "rich", "sqlite3", "starlette", "structlog", "uvicorn",
+    "aiohttp", "anyio", "asyncio", "click", "cryptography", "fsspec", "httpx2", "reportdl.aio", "reportdl.seal",
+    "reportdl_core.endpoint", "rich", "sqlite3", "starlette", "structlog", "uvicorn",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reportdl.checkpoints import Checkpoint, CheckpointFile, CheckpointUnusable
 from reportdl.client import DEFAULT_POLICY, Client, download, formats
 from reportdl.credentials import ApplicationKey, Bearer, Credentials, Token
 from reportdl.errors import (
@@ -52,6 +53,9 @@ __all__ = [
     "AccessDenied",
     "ApplicationKey",
     "Bearer",
+    "Checkpoint",
+    "CheckpointFile",
+    "CheckpointUnusable",
     "Clash",
     "Client",
     "Credentials",

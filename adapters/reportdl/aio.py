@@ -9,7 +9,8 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, final
 
-from reportdl.calls import DEFAULT_POLICY, Calls
+from reportdl.calls import DEFAULT_POLICY, Calls, DownloadCall
+from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
 from reportdl.files import Clash
 from reportdl.network import Network
@@ -59,7 +60,7 @@ class AsyncClient:
             raise TypeError("hand in one of session, client and transport")
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
-        self._calls = Calls(origin=self.origin, credentials=credentials, policy=policy)
+        self._calls = Calls.of(origin=self.origin, credentials=credentials, policy=policy)
         self._network, self._session, self._client = network, session, client
         self._owned = transport is None
         self._transport = transport
@@ -100,14 +101,47 @@ class AsyncClient:
         to: str | os.PathLike[str] | BinaryIO = ".",
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
+        on_checkpoint: OnCheckpoint | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt. See `Client.download`.
+
+        `on_checkpoint` is a plain function: the checkpoint must be kept before what it shows is sent (D43).
 
         Cancelled, it ends its requests and removes what is not the whole file, then raises on (D38).
         """
         call = self._calls.download(
-            element, segment, format, to=to, clash=clash, on_progress=on_progress, clock=anyio.current_time
+            element,
+            segment,
+            format,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            clock=anyio.current_time,
         )
+        return await self._driven(call)
+
+    async def resume(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        to: str | os.PathLike[str] | BinaryIO = ".",
+        clash: Clash | None = None,
+        on_progress: OnProgress | None = None,
+        on_checkpoint: OnCheckpoint | None = None,
+    ) -> Receipt:
+        """Go on with a job that was begun before: nothing is generated twice. See `Client.resume`."""
+        call = self._calls.resume(
+            checkpoint,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            clock=anyio.current_time,
+        )
+        return await self._driven(call)
+
+    async def _driven(self, call: DownloadCall) -> Receipt:
         if call.standing is not None:
             return call.standing
         with call:

@@ -11,14 +11,19 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Final, Self, final
 
+from reportdl.checkpoints import Checkpoint, Checkpointing, OnCheckpoint, taken_up
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observer
 from reportdl.errands import Errands
 from reportdl.errors import raise_for
 from reportdl.files import Clash, Destination, destination
 from reportdl.logs import bound
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress, Reporter
+from reportdl.renewals import Renewals
+from reportdl_core.commands import Command
 from reportdl_core.download import Download
+from reportdl_core.events import Event
 from reportdl_core.inquiry import Inquiry
 from reportdl_core.job import Job, identifier
 from reportdl_core.outcome import Receipt
@@ -43,13 +48,20 @@ class Calls:
     origin: Origin
     credentials: Credentials
     policy: Policy
+    renewals: Renewals
+
+    @classmethod
+    def of(cls, *, origin: Origin, credentials: Credentials, policy: Policy) -> Self:
+        """What a new client's calls have in common."""
+        return cls(origin=origin, credentials=credentials, policy=policy, renewals=Renewals(credentials))
 
     def formats(self, element: int | str, segment: int | str, *, now: float) -> FormatsCall:
         """To be driven without an observer. Raises InvalidJob."""
         # The format is for the error's words alone: `formats` takes none.
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format="any")
         inquiry = Inquiry(element=job.element, segment=job.segment, policy=self.policy, seed=_seed(), now=now)
-        return FormatsCall(inquiry, Errands(self.origin, self.credentials, self.policy), job)
+        errands = Errands(self.origin, self.credentials, self.policy, renewals=self.renewals)
+        return FormatsCall(inquiry, errands, job)
 
     def download(
         self,
@@ -60,16 +72,53 @@ class Calls:
         to: str | os.PathLike[str] | BinaryIO,
         clash: Clash | None,
         on_progress: OnProgress | None,
+        on_checkpoint: OnCheckpoint | None,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """To be driven inside a `with`, unless it is `standing`. Raises InvalidJob and TargetUnusable."""
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
         place = destination(to, job=job, clash=clash)
         download = Download(job, policy=self.policy, seed=_seed(), now=clock())
+        return self._watched(download, place, clock, on_progress, on_checkpoint)
+
+    def resume(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        to: str | os.PathLike[str] | BinaryIO,
+        clash: Clash | None,
+        on_progress: OnProgress | None,
+        on_checkpoint: OnCheckpoint | None,
+        clock: Callable[[], float],
+    ) -> DownloadCall:
+        """The same for a job that was begun before. Raises CheckpointUnusable and TargetUnusable."""
+        download = taken_up(checkpoint, origin=self.origin, policy=self.policy, now=clock())
+        place = destination(to, job=download.job, clash=clash)
+        return self._watched(download, place, clock, on_progress, on_checkpoint)
+
+    def _watched(
+        self,
+        download: Download,
+        place: Destination,
+        clock: Callable[[], float],
+        on_progress: OnProgress | None,
+        on_checkpoint: OnCheckpoint | None,
+    ) -> DownloadCall:
+        job = download.job
         log = bound(element=job.element, segment=job.segment, format=job.format)
         reporter = Reporter(download, clock=clock, log=log, on_progress=on_progress)
-        errands = Errands(self.origin, self.credentials, self.policy, sink=place, progress=reporter.received)
-        return DownloadCall(download, errands, reporter, place)
+        errands = Errands(
+            self.origin,
+            self.credentials,
+            self.policy,
+            sink=place,
+            progress=reporter.received,
+            renewals=self.renewals,
+        )
+        if on_checkpoint is None:
+            return DownloadCall(download, errands, reporter, place)
+        checkpointing = Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint)
+        return DownloadCall(download, errands, _First(checkpointing, reporter), place)
 
 
 @final
@@ -94,6 +143,20 @@ class FormatsCall:
 
 
 @final
+class _First:
+    """Two observers: what must be on disk is written before anybody is told (D43)."""
+
+    __slots__ = ("_first", "_then")
+
+    def __init__(self, first: Observer, then: Observer) -> None:
+        self._first, self._then = first, then
+
+    def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
+        self._first.moved(event, new, now=now)
+        self._then.moved(event, new, now=now)
+
+
+@final
 class DownloadCall:
     """One job and its place. Leaving the `with` removes what is not the whole file under its name (D38)."""
 
@@ -101,9 +164,9 @@ class DownloadCall:
 
     driven: Download
     errands: Errands
-    observer: Reporter
+    observer: Observer
 
-    def __init__(self, download: Download, errands: Errands, observer: Reporter, place: Destination) -> None:
+    def __init__(self, download: Download, errands: Errands, observer: Observer, place: Destination) -> None:
         self.driven, self.errands, self.observer, self._place = download, errands, observer, place
 
     def __enter__(self) -> Self:

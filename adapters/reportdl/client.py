@@ -10,7 +10,8 @@ import time
 from types import TracebackType
 from typing import BinaryIO, Self, final
 
-from reportdl.calls import DEFAULT_POLICY, Calls
+from reportdl.calls import DEFAULT_POLICY, Calls, DownloadCall
+from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
 from reportdl.drivers.blocking import drive
 from reportdl.files import Clash
@@ -47,7 +48,7 @@ class Client:
     ) -> None:
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
-        self._calls = Calls(origin=self.origin, credentials=credentials, policy=policy)
+        self._calls = Calls.of(origin=self.origin, credentials=credentials, policy=policy)
         self._transport = transport or Urllib3Transport(self.origin, network=network, pools=pool)
         self._owned = transport is None
 
@@ -85,6 +86,7 @@ class Client:
         to: str | os.PathLike[str] | BinaryIO = ".",
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
+        on_checkpoint: OnCheckpoint | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt.
 
@@ -92,12 +94,47 @@ class Client:
         in a separator), a file, or a binary stream. `clash` says what happens to an existing file: a named file is
         replaced, in a folder the new one gets a suffix, unless another `Clash` is given (D24).
 
+        `on_checkpoint` is called with a `Checkpoint` in the caller's thread: before the first request, on every move
+        before what follows from it is sent, and when the job is over. Kept, it lets `resume` go on in another process
+        (D43). What it raises ends the job there.
+
         Blocks for as long as generation takes. Raises InvalidJob, TargetUnusable before anything is asked if `to`
         cannot be used, or the DownloadError that says why there is no file.
         """
         call = self._calls.download(
-            element, segment, format, to=to, clash=clash, on_progress=on_progress, clock=time.monotonic
+            element,
+            segment,
+            format,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            clock=time.monotonic,
         )
+        return self._driven(call)
+
+    def resume(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        to: str | os.PathLike[str] | BinaryIO = ".",
+        clash: Clash | None = None,
+        on_progress: OnProgress | None = None,
+        on_checkpoint: OnCheckpoint | None = None,
+    ) -> Receipt:
+        """Go on with a job that another process, or a call that was interrupted, has begun: nothing is generated twice.
+
+        What was in flight then counts as lost, perhaps sent: after `run` it asks with `check` (D43). The time away ages
+        the token, so that a job may have to begin again within its restart budget (D21). The client's own policy
+        counts. Raises CheckpointUnusable for a checkpoint that is over, damaged or of another server, and what
+        `download` raises.
+        """
+        call = self._calls.resume(
+            checkpoint, to=to, clash=clash, on_progress=on_progress, on_checkpoint=on_checkpoint, clock=time.monotonic
+        )
+        return self._driven(call)
+
+    def _driven(self, call: DownloadCall) -> Receipt:
         if call.standing is not None:
             return call.standing
         with call:

@@ -12,13 +12,12 @@ from typing import Protocol, final
 
 from reportdl.credentials import Credentials
 from reportdl.origin import Origin
+from reportdl.renewals import Renewals, SharedRenewal
 from reportdl_core.commands import Get, RenewCredentials, Request
 from reportdl_core.errors import Refusal
-from reportdl_core.events import CredentialsRenewed, Event, Refused, Sent
+from reportdl_core.events import Event, Refused, Sent
 from reportdl_core.exchange import Exchange, Progress
 from reportdl_core.policy import Policy
-from reportdl_core.renewal import RenewalExchange
-from reportdl_core.secret import Secret
 from reportdl_core.sink import Sink
 from reportdl_core.wire import Outgoing
 
@@ -122,9 +121,12 @@ class Errand:
 
 @final
 class Errands:
-    """Makes errands for one job. `sink` is where its file goes; None for a job that fetches none."""
+    """Makes errands for one job. `sink` is where its file goes; None for a job that fetches none.
 
-    __slots__ = ("_credentials", "_origin", "_policy", "_progress", "_sink", "_version")
+    `renewals` are those that its jobs share with the other jobs of a client (D16).
+    """
+
+    __slots__ = ("_awaited", "_credentials", "_origin", "_policy", "_progress", "_renewals", "_sink", "_version")
 
     def __init__(
         self,
@@ -134,10 +136,13 @@ class Errands:
         *,
         sink: Sink | None = None,
         progress: Progress | None = None,
+        renewals: Renewals | None = None,
     ) -> None:
         self._origin, self._credentials, self._policy = origin, credentials, policy
         self._sink, self._progress = sink, progress
+        self._renewals = renewals or Renewals(credentials)
         self._version = credentials.version
+        self._awaited = 0
 
     def begin(self, command: Request | RenewCredentials) -> Errand | Event:
         """An errand for the transport, or the command's answer where nothing needs to be sent."""
@@ -152,19 +157,13 @@ class Errands:
         return self._errand(Exchange(command, policy=self._policy, sink=sink, progress=self._progress), vouching)
 
     def _renew(self, command: RenewCredentials) -> Errand | Event:
-        if self._credentials.version != self._version:
-            self._version = self._credentials.version
-            return CredentialsRenewed(number=command.number)  # another job has renewed it since
-        renewal = self._credentials.renewal()
-        if renewal is None:
-            kind = type(self._credentials).__name__
-            message = f"the credential was refused, and a {kind} cannot be renewed: hand in a new one"
-            return Refused(number=command.number, refusal=Refusal.CREDENTIALS, message=message)
-        return self._errand(RenewalExchange(command, renewal, policy=self._policy, keep=self._keep), ())
-
-    def _keep(self, token: Secret) -> None:
-        self._credentials.keep(token)
-        self._version = self._credentials.version
+        found = self._renewals.begin(command, used=self._version, awaited=self._awaited, policy=self._policy)
+        if isinstance(found, SharedRenewal):
+            self._awaited = 0
+            return self._errand(found, ())
+        busy = isinstance(found, Refused) and found.refusal is Refusal.BUSY
+        self._awaited = self._renewals.begun if busy else 0
+        return found
 
     def _errand(self, exchange: Exchanging, vouching: tuple[tuple[str, str], ...]) -> Errand:
         target = self._origin.path + exchange.outgoing.target

@@ -22,7 +22,7 @@ from typing import Final, final
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["FAILURES", "Spool", "mode_of_new_files", "numbered", "sweep", "sync_directory"]
+__all__ = ["FAILURES", "Spool", "mode_of_new_files", "numbered", "sweep", "sync_directory", "write_whole"]
 
 FAILURES: Final = (OSError, MemoryError)
 """What the system says when it cannot: no disk, no rights, no memory."""
@@ -242,6 +242,18 @@ def sync_directory(directory: str) -> None:
     except OSError as error:
         if error.errno not in _NO_DIRECTORY_SYNC:
             raise
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Put the bytes under the name in one step and durably, for the caller alone. Raises OSError; the old ones stay."""
+    spool = Spool(os.path.dirname(os.path.abspath(path)))
+    try:
+        spool.write(data)
+        spool.seal()
+        spool.replace(path)
+        sync_directory(spool.directory)
+    finally:
+        spool.remove()
 
 
 def sweep(directory: str) -> int:

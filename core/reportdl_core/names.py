@@ -156,8 +156,9 @@ def _foreign_extension(hint: str, key: str) -> str:
 
 def _stem(hint: str, extension: str) -> str:
     """The hint without the extensions that the right one replaces, however many a server appended."""
-    stem, dot, last = hint.rpartition(".")
-    while dot and last.strip().lower() in _RELATED | {extension}:
-        hint = stem.rstrip(". ")
-        stem, dot, last = hint.rpartition(".")
-    return hint
+    replaced, end = _RELATED | {extension}, len(hint)
+    while (dot := hint.rfind(".", 0, end)) >= 0 and hint[dot + 1 : end].strip().lower() in replaced:
+        end = dot
+        while end and hint[end - 1] in ". ":
+            end -= 1
+    return hint[:end]

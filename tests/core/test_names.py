@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -18,6 +19,7 @@ PDF = Job(element=1042, segment=7, format="pdf")
 UNKNOWN = Job(element=1042, segment=7, format="Parquet-2")
 
 DEVICES = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "COM1", "COM9", "COM\u00b2", "LPT0", "LPT\u00b9"]
+MANY = 64_000
 RESERVED = '<>:"/\\|?*'
 # Everything that has fooled a cleaner before, so that Hypothesis puts it together.
 NASTY = (
@@ -216,6 +218,31 @@ def test_a_key_that_is_no_extension_becomes_bin(key: str) -> None:
 def test_the_same_hint_twice_is_the_same_name(offered: str, key: str) -> None:
     job = Job(element=1, format=key)
     assert file_name(file_name(offered, job=job), job=job) == file_name(offered, job=job)
+
+
+HOSTILE = {
+    "one long word": "x" * MANY,
+    "extensions": "x" + ".pdf" * (MANY // 4),
+    "dots": "x" + "." * MANY,
+    "blanks": "x" + " " * MANY + ".pdf",
+    "separators": "/" * MANY + "x",
+    "marks": "x" + "\u0331" * MANY,
+    "joiners": "\u65e5\u200d" * (MANY // 2),
+    "skin tones": "\U0001f468" + "\U0001f3fd" * MANY,
+    "directions": "\u202e" * MANY + "x",
+    "devices": "CON." * (MANY // 4),
+    "dashes": "-" * MANY,
+}
+
+
+@pytest.mark.rules("D36")
+@pytest.mark.parametrize("hint", HOSTILE.values(), ids=list(HOSTILE))
+def test_time_grows_with_the_length_of_the_hint_alone(hint: str) -> None:
+    # As long as a header may be: some 0.1 s; with a look at all characters for each of them it would be minutes.
+    started = time.process_time()
+    assert is_safe(file_name(hint, job=PDF))
+    assert is_safe(clean(hint))
+    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize(

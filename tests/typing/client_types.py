@@ -16,6 +16,7 @@ import urllib3
 import reportdl
 from reportdl.errands import Errand
 from reportdl.origin import Origin
+from reportdl.seal import Seal
 from reportdl.transports import Transport
 from reportdl.transports.asynchronous import AsyncTransport, finished
 from reportdl_core import Event, Job, Outcome, Sent, State
@@ -53,6 +54,24 @@ def a_client_says_what_it_gives(path: Path) -> None:
 
 def print_percent(percent: float) -> None:
     """No progress callback: it takes a number."""
+
+
+def kept(checkpoint: reportdl.Checkpoint) -> None:
+    assert_type(checkpoint.over, bool)
+    assert_type(checkpoint.job, Job)
+
+
+def a_job_is_taken_up_again(path: Path, seal: Seal) -> None:
+    file = reportdl.CheckpointFile(path, seal=seal)
+    with reportdl.Client(URL, credentials=TOKEN) as client:
+        client.download(1042, format="pdf", on_checkpoint=kept)
+        client.download(1042, format="pdf", on_checkpoint=told)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        saved = file.read()
+        assert_type(saved, reportdl.Checkpoint | None)
+        client.resume(saved)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        if saved is not None:
+            assert_type(saved.sealed(seal), str)
+            assert_type(client.resume(saved, to=path, on_checkpoint=file), reportdl.Receipt)
 
 
 def in_one_call() -> None:
