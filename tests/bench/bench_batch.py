@@ -150,11 +150,11 @@ def growth(rows: int) -> None:
         added = time.perf_counter() - began
         bodies, times = "x" * 1200, min(2000, rows)
         began = time.perf_counter()
-        for number in range(times):
+        for _ in range(times):
             (row,) = ledger.next_waiting("", now=1.0, most=1, but=frozenset())
             for state in (State.RUNNING, State.RUNNING, State.RUNNING, State.HELD):
-                ledger.update(row.id, state=state.value, snapshot=bodies, written=float(number))
-            ledger.update(row.id, state=State.DONE.value, path="x" * 60, sha256="0" * 64, size=1, snapshot=None)
+                ledger.update(row.id, state=state.value, checkpoint=bodies)
+            ledger.update(row.id, state=State.DONE.value, path="x" * 60, sha256="0" * 64, size=1, checkpoint=None)
         job = time.perf_counter() - began
         began = time.perf_counter()
         ledger.counts()

@@ -1,4 +1,4 @@
-"""Decides how one row comes to its end: from its snapshot or from `init`, over a held file, to its destination.
+"""Decides how one row comes to its end: from its checkpoint or from `init`, over a held file, to its destination.
 
 Whatever it is killed in, the next process finds the ledger saying where to go on. Must never ask for a file that is
 held already, and never call a row done before its file is under its final name.
@@ -18,21 +18,18 @@ import anyio.to_thread
 
 from reportdl.batch.destinations import Delivered, Destination, NotDelivered
 from reportdl.batch.holding import Held, Holding, held_from
-from reportdl.batch.keeper import Keeper
-from reportdl.batch.ledger import Ledger
-from reportdl.batch.plan import Begun, State, notes_of
-from reportdl.batch.rows import Row, unpacked
+from reportdl.batch.keeper import Keeper, Store
+from reportdl.batch.plan import Begun, Start, State, notes_of
+from reportdl.batch.rows import Row
 from reportdl.batch.servers import Server, seed
+from reportdl.checkpoints import Checkpoint, CheckpointUnusable, gone_on, taken_up
 from reportdl.drivers.asynchronous import drive
-from reportdl.errands import Errands
 from reportdl.errors import describe
 from reportdl.logs import bound
 from reportdl.progress import Progress, Reporter
-from reportdl.seal import Seal, SealBroken
-from reportdl_core.commands import Get
+from reportdl.seal import Seal
 from reportdl_core.download import Download
-from reportdl_core.errors import LocalProtocolError, Reason
-from reportdl_core.lifecycle import State as SessionState
+from reportdl_core.errors import Reason
 from reportdl_core.names import file_name
 from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Preflight
@@ -41,7 +38,6 @@ __all__ = ["Bringer", "Brought", "Failed", "Kept", "Undelivered"]
 
 _TRIES: Final = 4  # of one delivery in the life of a process
 _PAUSE: Final = 1.0
-_UNSEALED: Final = "begun again: what the ledger held of it could not be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,21 +80,23 @@ class Bringer:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        store: Store,
         seal: Seal,
-        batch: str,
         holding: Holding,
         destination: Destination,
         watch: Watcher,
         pause: float = _PAUSE,
     ) -> None:
-        self._ledger, self._seal, self._batch = ledger, seal, batch
+        self._store, self._seal = store, seal
         self._holding, self._destination, self._watch = holding, destination, watch
         self._pause = pause
         self._held = holding.waiting()
 
-    async def bring(self, row: Row, server: Server) -> Brought:
-        """Bring one row to its end, and write that end down. Cancelled, the row stays as it was last written."""
+    async def bring(self, row: Row, server: Server, *, start: Start = Start.TAKE_UP) -> Brought:
+        """Bring one row to its end, and write that end down. Cancelled, the row stays as it was last written.
+
+        `start` says how a checkpoint is gone on from, where the row has one.
+        """
         path = self._held.pop(row.id, None)
         if path is not None:
             return await self._deliver(row, await anyio.to_thread.run_sync(self._holding.held, path))
@@ -106,12 +104,12 @@ class Bringer:
             return self._done(row, Delivered(path=row.path or ""), None)
         if row.name and (standing := await self._standing(row.name)) is not None:
             return self._done(row, Delivered(path=standing, standing=True), None)
-        outcome = await self._outcome(row, server)
+        outcome = await self._outcome(row, server, start)
         if outcome.receipt is None:
             return self._failed(row, outcome)
         held = held_from(outcome.receipt, row.job)
-        values = {"size": held.size, "sha256": held.sha256, "snapshot": None, "token": None}
-        self._ledger.update(row.id, state=State.HELD.value, **values)
+        values = {"size": held.size, "sha256": held.sha256, "checkpoint": None}
+        self._store.update(row.id, state=State.HELD.value, **values)
         return await self._deliver(row, held)
 
     async def _arrived(self, row: Row) -> bool:
@@ -135,17 +133,16 @@ class Bringer:
 
     # -- from the server ------------------------------------------------------------------------------------------
 
-    async def _outcome(self, row: Row, server: Server) -> Outcome:
-        wall = time.time()
-        download, begun = self._restored(row, server, wall)
+    async def _outcome(self, row: Row, server: Server, start: Start) -> Outcome:
+        download, begun = self._restored(row, server, start)
         if download is None:
-            self._ledger.update(row.id, attempts=row.attempts + 1, began=wall)
+            self._store.update(row.id, attempts=row.attempts + 1, began=time.time())
             formats = await self._formats(row, server)
             if isinstance(formats, Outcome):
                 return formats
             now = anyio.current_time()
             download = Download(row.job, policy=server.policy, seed=seed(), now=now, formats=formats)
-            self._ledger.update(row.id, state=State.RUNNING.value)
+            self._store.update(row.id, state=State.RUNNING.value)
         before = len(download.restarts)
         if download.outcome is None:
             await self._drive(download, row, server)
@@ -165,56 +162,47 @@ class Bringer:
         )
         keeper = Keeper(
             download,
-            ledger=self._ledger,
+            store=self._store,
             row=row.id,
             runs=row.runs,
             seal=self._seal,
-            batch=self._batch,
+            origin=server.origin,
             reporter=reporter,
         )
-        errands = Errands(server.origin, server.credentials, server.policy, sink=sink, progress=reporter.received)
+        errands = server.errands(sink=sink, progress=reporter.received)
         try:
             await drive(download, errands=errands, transport=server.transport, observer=keeper)
         finally:
             sink.discard()
 
-    def _restored(self, row: Row, server: Server, wall: float) -> tuple[Download | None, Begun]:
-        """The download as the last process left it, all that was in flight lost, perhaps sent (D43)."""
-        if row.snapshot is None:
+    def _restored(self, row: Row, server: Server, start: Start) -> tuple[Download | None, Begun]:
+        """The download as it was left. Taken up, all that was in flight is lost, perhaps sent (D43)."""
+        if row.checkpoint is None:
             return None, Begun.HERE
         now = anyio.current_time()
         try:
-            taken = unpacked(row, seal=self._seal, batch=self._batch)
-            assert taken is not None
-            download = Download.restore(
-                taken.state,
-                job=row.job,
-                policy=server.policy,
-                token=taken.token,
-                now=now,
-                elapsed=max(0.0, wall - taken.written),
-            )
-        except (SealBroken, LocalProtocolError, ValueError) as error:
-            self._note(row, f"{_UNSEALED} ({error})")
+            checkpoint = Checkpoint.opened(row.checkpoint, seal=self._seal)
+            if start is Start.GO_ON:
+                return gone_on(checkpoint, origin=server.origin, policy=server.policy, now=now), Begun.HERE
+            download = taken_up(checkpoint, origin=server.origin, policy=server.policy, now=now)
+        except CheckpointUnusable as error:
+            self._note(row, f"begun again: {error}")
             return None, Begun.HERE
-        asked = any(isinstance(command, Get) for command in download.outstanding)
-        served = asked or (download.state is SessionState.READY and row.got is not None)
-        download.recover(now=now)
-        return download, Begun.SERVED if served else Begun.TAKEN_UP
+        return download, Begun.TAKEN_UP if row.got is None else Begun.SERVED
 
     async def _formats(self, row: Row, server: Server) -> tuple[str, ...] | Outcome | None:
         """What the element offers, asked once for all of its rows (D12); why not, for this row alone."""
         if server.policy.preflight is Preflight.OFF:
             return None
         element = row.job.element
-        if (known := self._ledger.formats(row.server, element)) is not None:
+        if (known := self._store.formats(row.server, element)) is not None:
             return known
         async with server.asking(element):
-            if (known := self._ledger.formats(row.server, element)) is not None:
+            if (known := self._store.formats(row.server, element)) is not None:
                 return known
             answer = await server.formats(row.job)
             if not isinstance(answer, Outcome):
-                self._ledger.keep_formats(row.server, element, answer)
+                self._store.keep_formats(row.server, element, answer)
                 server.answered(element)
             return answer
 
@@ -228,7 +216,7 @@ class Bringer:
         def choose(path: str) -> None:
             nonlocal chosen
             chosen = path
-            anyio.from_thread.run_sync(functools.partial(self._ledger.update, row.id, path=path))
+            anyio.from_thread.run_sync(functools.partial(self._store.update, row.id, path=path))
 
         for number in range(1, _TRIES + 1):
             task: Callable[[], Delivered] = functools.partial(
@@ -239,7 +227,7 @@ class Bringer:
             except NotDelivered as error:
                 said = f"{error}; its {held.size:,} bytes are held as {held.path}"
                 values = {"reason": Reason.NOT_KEPT.value, "error": said, "size": held.size, "sha256": held.sha256}
-                self._ledger.update(row.id, state=State.HELD.value, snapshot=None, token=None, **values)
+                self._store.update(row.id, state=State.HELD.value, checkpoint=None, **values)
                 if number == _TRIES:
                     return Undelivered(error=said)
             await anyio.sleep(self._pause * 2 ** (number - 1))
@@ -250,15 +238,14 @@ class Bringer:
         if delivered.standing:
             size = sha256 = None
             self._note(row, "a file of this name was already there and was left as it was")
-        self._ledger.update(
+        self._store.update(
             row.id,
             state=State.DONE.value,
             path=delivered.path,
             size=size,
             sha256=sha256,
             ended=time.time(),
-            snapshot=None,
-            token=None,
+            checkpoint=None,
             reason=None,
             error=None,
             retryable=None,
@@ -269,20 +256,19 @@ class Bringer:
         failed = Failed(
             reason=outcome.reason, error=describe(outcome, row.job), retryable=outcome.retryable or _worth_it(outcome)
         )
-        self._ledger.update(
+        self._store.update(
             row.id,
             state=State.FAILED.value,
             reason=failed.reason.value,
             error=failed.error,
             retryable=failed.retryable,
             ended=time.time(),
-            snapshot=None,
-            token=None,
+            checkpoint=None,
         )
         return failed
 
     def _note(self, row: Row, *notes: str) -> None:
-        self._ledger.append_note(row.id, "; ".join(notes))
+        self._store.append_note(row.id, "; ".join(notes))
 
 
 def _worth_it(outcome: Outcome) -> bool:

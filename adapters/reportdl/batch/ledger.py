@@ -42,7 +42,7 @@ CREATE TABLE jobs (
     due REAL NOT NULL DEFAULT 0,
     path TEXT, size INTEGER, sha256 TEXT,
     reason TEXT, error TEXT, retryable INTEGER, note TEXT,
-    snapshot TEXT, token BLOB, written REAL, -- gone once the job is over
+    checkpoint TEXT,                         -- its token sealed; gone once the job is over
     began REAL, ran REAL, got REAL, ended REAL,
     UNIQUE (server, element, segment, format, name)
 );
@@ -52,7 +52,7 @@ CREATE TABLE formats (server TEXT, element TEXT, formats TEXT NOT NULL, PRIMARY 
 """
 _COLUMNS: Final = (
     "id, line, server, element, segment, format, name, state, attempts, runs, path, size, sha256, reason, error, "
-    "retryable, note, snapshot, token, written, began, ran, got, ended"
+    "retryable, note, checkpoint, began, ran, got, ended"
 )
 _INSERT: Final = "INSERT OR IGNORE INTO jobs (line, server, element, segment, format, name) VALUES (?, ?, ?, ?, ?, ?)"
 _SAME: Final = "SELECT id, line FROM jobs WHERE server = ? AND element = ? AND segment = ? AND format = ? AND name = ?"
@@ -235,7 +235,7 @@ class Ledger:
             values = [(row,) for row in rows]
             self._rows.executemany(
                 "UPDATE jobs SET state = 'waiting', attempts = 0, due = 0, reason = NULL, error = NULL, "
-                "retryable = NULL, snapshot = NULL, token = NULL WHERE id = ?",
+                "retryable = NULL, checkpoint = NULL WHERE id = ?",
                 values,
             )
 

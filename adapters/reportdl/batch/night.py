@@ -211,9 +211,8 @@ class Night:
         board = Board(counts=self.ledger.counts(), reading=lines is not None)
         watch = _Watch(board, None if viewer is None else viewer(board))
         bringer = Bringer(
-            ledger=self.ledger,
+            store=self.ledger,
             seal=self.seal,
-            batch=self.id,
             holding=holding,
             destination=destination,
             watch=watch.moved,

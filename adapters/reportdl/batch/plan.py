@@ -20,7 +20,7 @@ class State(Enum):
     """Where a row of the ledger stands."""
 
     WAITING = "waiting"  # nothing was asked for yet, or it is to be tried again
-    RUNNING = "running"  # its snapshot is written: the server may know of it
+    RUNNING = "running"  # its checkpoint is written: the server may know of it
     HELD = "held"  # the file is whole on this machine, and not yet at its destination
     DONE = "done"
     FAILED = "failed"
@@ -44,7 +44,8 @@ class Start(Enum):
     """What a process that has just started does with a row."""
 
     BEGIN = "begin"  # from `init`
-    TAKE_UP = "take up"  # from its snapshot: all that was in flight is lost, perhaps sent (D43)
+    TAKE_UP = "take up"  # from its checkpoint: all that was in flight is lost, perhaps sent (D43)
+    GO_ON = "go on"  # from its checkpoint, exactly: nothing of what that shows was sent yet
     DELIVER = "deliver"  # the file is here
     LEAVE = "leave"
 

@@ -1,21 +1,17 @@
-"""Decides what a row of the ledger is, and what goes into one: values, with a snapshot and its sealed token.
+"""Decides what a row of the ledger is, and what goes into one: values, among them the line that a checkpoint became.
 
-Must never show a token: a row holds it sealed, bound to the batch and the job it belongs to (D39).
+Must never show a token: the line holds it sealed, bound to all the rest of the line (D39).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from reportdl.batch.plan import State
-from reportdl.seal import Seal
 from reportdl_core.job import Job
-from reportdl_core.secret import Secret
 
-__all__ = ["Added", "Row", "Snapshot", "Wished", "packed", "unpacked"]
+__all__ = ["Added", "Row", "Wished"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +30,6 @@ class Added(NamedTuple):
     new: int
     repeated: tuple[tuple[int, int], ...]
     refused: int
-
-
-class Snapshot(NamedTuple):
-    """A job as it stood at `written` (wall-clock seconds), before its commands were executed (D43)."""
-
-    state: Mapping[str, Any]
-    token: Secret | None
-    written: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +51,7 @@ class Row:
     error: str | None
     retryable: bool
     note: str | None
-    snapshot: str | None = field(repr=False)
-    token: bytes | None = field(repr=False)
-    written: float | None
+    checkpoint: str | None = field(repr=False)
     began: float | None
     ran: float | None
     got: float | None
@@ -75,7 +61,7 @@ class Row:
     def of(cls, values: tuple[Any, ...]) -> Row:
         """From the ledger's columns."""
         row, line, server, element, segment, format, name, state, attempts, runs, path, size, sha256, *rest = values
-        reason, error, retryable, note, snapshot, token, written, began, ran, got, ended = rest
+        reason, error, retryable, note, checkpoint, began, ran, got, ended = rest
         return cls(
             id=row,
             line=line,
@@ -92,9 +78,7 @@ class Row:
             error=error,
             retryable=bool(retryable),
             note=note,
-            snapshot=snapshot,
-            token=token,
-            written=written,
+            checkpoint=checkpoint,
             began=began,
             ran=ran,
             got=got,
@@ -107,24 +91,3 @@ class Row:
         job = self.job
         return f"{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"
 
-
-_CONTEXT: Final = b"reportdl batch row\0"
-
-
-def _context(batch: str, row: int) -> bytes:
-    return _CONTEXT + batch.encode() + b"\0" + str(row).encode()
-
-
-def packed(taken: Snapshot, *, seal: Seal, batch: str, row: int) -> dict[str, object]:
-    """The columns that hold a snapshot. What is sealed opens in this row of this batch alone."""
-    token = None if taken.token is None else seal.seal(taken.token, context=_context(batch, row))
-    text = json.dumps(taken.state, separators=(",", ":"))
-    return {"snapshot": text, "token": token, "written": taken.written}
-
-
-def unpacked(row: Row, *, seal: Seal, batch: str) -> Snapshot | None:
-    """The snapshot of a row; None where it has none. Raises SealBroken, and ValueError for what is no JSON."""
-    if row.snapshot is None:
-        return None
-    token = None if row.token is None else seal.open(row.token, context=_context(batch, row.id))
-    return Snapshot(json.loads(row.snapshot), token, row.written or 0.0)

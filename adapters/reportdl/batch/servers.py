@@ -17,10 +17,13 @@ from reportdl.drivers.asynchronous import drive
 from reportdl.errands import Errands
 from reportdl.network import Network
 from reportdl.origin import Origin
+from reportdl.renewals import Renewals
+from reportdl_core.exchange import Progress
 from reportdl_core.inquiry import Inquiry
 from reportdl_core.job import Job
 from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Policy
+from reportdl_core.sink import Sink
 
 if TYPE_CHECKING:
     from reportdl.transports.asynchronous import AsyncTransport
@@ -58,6 +61,7 @@ class Server:
             transport=transport,
             allow_insecure=allow_insecure,
         )
+        self._renewals = Renewals(credentials)  # one for all of its jobs (D16)
         self._asking: dict[int, anyio.Lock] = {}
 
     def __repr__(self) -> str:
@@ -76,12 +80,17 @@ class Server:
         """The formats of an element are known: nobody needs to wait any more."""
         self._asking.pop(element, None)
 
+    def errands(self, *, sink: Sink | None = None, progress: Progress | None = None) -> Errands:
+        """What makes the requests of one job."""
+        return Errands(
+            self.origin, self.credentials, self.policy, sink=sink, progress=progress, renewals=self._renewals
+        )
+
     async def formats(self, job: Job) -> tuple[str, ...] | Outcome:
         """What the report offers (R8), or why that cannot be known."""
         now = anyio.current_time()
         inquiry = Inquiry(element=job.element, segment=job.segment, policy=self.policy, seed=seed(), now=now)
-        errands = Errands(self.origin, self.credentials, self.policy)
-        await drive(inquiry, errands=errands, transport=self.transport)
+        await drive(inquiry, errands=self.errands(), transport=self.transport)
         assert inquiry.outcome is not None
         return inquiry.outcome
 

@@ -158,7 +158,7 @@ def test_a_lost_key_costs_a_generation_and_is_named(desk, serving):
     Path(f"{desk.ledger}.key").unlink()
     assert desk.run("resume", "night.ledger", url=server.url).code == 0
     (note,) = desk.rows("note")
-    assert "could not be read" in note
+    assert "begun again: the checkpoint" in note
     assert generations(server) == 2
 
 

@@ -13,10 +13,8 @@ import pytest
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger, LedgerUnusable
 from reportdl.batch.plan import State
-from reportdl.batch.rows import Snapshot, Wished, packed, unpacked
-from reportdl.seal import Seal, SealBroken
+from reportdl.batch.rows import Wished
 from reportdl_core.job import Job
-from reportdl_core.secret import Secret
 
 
 def wished(line: int, element: int = 1042, name: str = "") -> Wished:
@@ -61,29 +59,6 @@ def test_rows_wait_their_turn(path):
         assert ledger.next_waiting("elsewhere", now=60.0, most=9, but=frozenset()) == []
 
 
-@pytest.mark.rules("D39")
-def test_a_token_is_sealed_to_its_row(path):
-    seal = Seal(bytes(32))
-    with Ledger(path) as ledger:
-        ledger.add([wished(1), wished(2, 7)])
-        taken = Snapshot({"state": "RUNNING"}, Secret("canary/+="), 5.0)
-        ledger.update(1, **packed(taken, seal=seal, batch="b", row=1))
-        first, second = ledger.every()
-        assert unpacked(first, seal=seal, batch="b") == taken
-        assert unpacked(second, seal=seal, batch="b") is None
-        ledger.update(2, snapshot=first.snapshot, token=first.token)
-        with pytest.raises(SealBroken):
-            unpacked(list(ledger.every())[1], seal=seal, batch="b")
-        with pytest.raises(SealBroken):
-            unpacked(first, seal=Seal(b"x" * 32), batch="b")
-        with pytest.raises(SealBroken):
-            unpacked(first, seal=seal, batch="another")
-        ledger.flush(1.0)
-        written = b"".join(one.read_bytes() for one in path.parent.iterdir())
-        assert b"canary" not in written
-        assert "canary" not in repr(first)
-
-
 def test_one_process_at_a_time(path):
     script = "import sys; from reportdl.batch.ledger import Ledger; Ledger(sys.argv[1])"
     with Ledger(path):
@@ -120,11 +95,11 @@ def test_what_is_no_ledger_is_refused_and_left_as_it_is(path, tmp_path):
 def test_failed_rows_begin_again(path: Path):
     with Ledger(path) as ledger:
         ledger.add([wished(1), wished(2, 7)])
-        ledger.update(1, state="failed", reason="timed out", error="slow", attempts=2, snapshot="{}")
+        ledger.update(1, state="failed", reason="timed out", error="slow", attempts=2, checkpoint="{}")
         assert ledger.causes() == [("timed out", "slow", 1)]
         ledger.begin_again([1])
         row = next(ledger.every())
-        assert (row.state, row.attempts, row.error, row.snapshot) == (State.WAITING, 0, None, None)
+        assert (row.state, row.attempts, row.error, row.checkpoint) == (State.WAITING, 0, None, None)
         ledger.append_note(1, "one")
         ledger.append_note(1, "two")
         assert next(ledger.every()).note == "one; two"
