@@ -42,6 +42,7 @@ class Settings:
 
     `to` is a folder or an fsspec URL; `name` a template for the files' names, None for the server's own; `clash` says
     what happens to a file that is there; `format` is for lines that name none; `source` the file of jobs, if it is one.
+    `engine` is `local` or `celery`: jobs that are with workers are not taken up by another process.
     """
 
     to: str = "."
@@ -49,6 +50,7 @@ class Settings:
     clash: Clash = Clash.SUFFIX
     format: str | None = None
     source: str | None = None
+    engine: str = "local"
 
     def stored(self) -> dict[str, Any]:
         """As JSON values."""
@@ -191,6 +193,37 @@ class Night:
         wanted = [row.id for row in failed if start_of(row.state, retryable=row.retryable, again=again) is Start.BEGIN]
         self.ledger.begin_again(wanted)
         return iter([row for state in _AHEAD for row in self.ledger.rows(state)])
+
+    def lead(
+        self,
+        *,
+        jobs: Jobs | None = None,
+        again: Again = Again.RETRYABLE,
+        budget: Budget,
+        viewer: Callable[[Board], Viewer] | None = None,
+    ) -> Summary:
+        """The same by a crew of workers, which this process leads. Raises ImportError without the extra `celery`."""
+        from reportdl.batch.crew import Crew
+        from reportdl.batch.environment import broker
+        from reportdl.batch.flights import Flights
+
+        taken_up = self.taken_up(again)
+        lines = self.lines(jobs)
+        board = Board(counts=self.ledger.counts(), reading=lines is not None)
+        flights = Flights(broker(), self.id)
+        try:
+            crew = Crew(
+                ledger=self.ledger,
+                flights=flights,
+                settings=self.ledger.settings,
+                budget=budget,
+                watch=_Watch(board, None if viewer is None else viewer(board)),
+                lines=lines,
+            )
+            crew.run(taken_up)
+        finally:
+            flights.close()
+        return summed_up(self.ledger, board, stopped=crew.stopped)
 
     async def run(
         self,

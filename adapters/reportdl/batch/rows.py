@@ -90,4 +90,3 @@ class Row:
         """What people know it by."""
         job = self.job
         return f"{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"
-

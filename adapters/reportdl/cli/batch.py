@@ -48,6 +48,13 @@ __all__ = ["batch"]
 )
 @click.option("--overwrite", is_flag=True, help="Replace a file that has the name already.")
 @click.option("--skip-existing", is_flag=True, help="Keep a file that has the name already, and do not ask for it.")
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "celery"]),
+    default="local",
+    show_default=True,
+    help="In this process, or by workers of `reportdl.batch.celery` on any number of machines.",
+)
 @click.option("--dry-run", is_flag=True, help="Read JOBS and say what would be done. Nothing is asked for or written.")
 @carrying
 @connecting
@@ -60,6 +67,7 @@ def batch(
     ledger: str | None,
     overwrite: bool,
     skip_existing: bool,
+    engine: str,
     dry_run: bool,
     carrying: Carrying,
     connection: Connection,
@@ -89,6 +97,7 @@ def batch(
         clash=_clash(overwrite, skip_existing),
         format=key,
         source=None if jobs == "-" else os.path.abspath(jobs),
+        engine=engine,
     )
     if dry_run:
         _dry(jobs, settings, as_json=carrying.as_json)

@@ -44,13 +44,6 @@ _OPTIONS: Final = (
         help="How many at a time. A BI server draws its reports with one browser: more is seldom faster.",
     ),
     click.option(
-        "--engine",
-        type=click.Choice(["local", "celery"]),
-        default="local",
-        show_default=True,
-        help="In this process, or by workers of `reportdl.batch.celery` on any number of machines.",
-    ),
-    click.option(
         "--attempts",
         type=click.IntRange(1, 20),
         default=2,
@@ -90,7 +83,6 @@ class Carrying:
     """What was said about how a batch is carried on."""
 
     at_once: int
-    engine: str
     attempts: int
     again: str
     storage: tuple[str, ...]
@@ -106,7 +98,8 @@ class Carrying:
         except ImportError as error:
             raise click.ClickException(f"{error}; a batch needs: pip install 'reportdl[batch]'") from None
         with Night(ledger, settings, origin=str(server.origin)) as night:
-            summary = self._celery(night, jobs) if self.engine == "celery" else self._local(night, server, jobs)
+            engine = night.settings.engine
+            summary = self._celery(night, jobs) if engine == "celery" else self._local(night, server, jobs)
             if self.page is not None:
                 self._write_page(night, self.page)
         _told(summary, as_json=self.as_json)
@@ -154,7 +147,19 @@ class Carrying:
         return found[0]
 
     def _celery(self, night: Night, jobs: str | None) -> Summary:
-        raise click.ClickException("the celery engine is not there yet")
+        from reportdl.batch.plan import Again, Budget
+        from reportdl.cli.batch_view import view
+
+        try:
+            with view(as_json=self.as_json) as shown:
+                return night.lead(
+                    jobs=jobs, again=Again(self.again), budget=Budget(attempts=self.attempts), viewer=shown
+                )
+        except ModuleNotFoundError as error:
+            raise click.ClickException(f"{error.name} is missing: pip install 'reportdl[celery]'") from None
+        except Stopped as stop:
+            stop.note = f"workers go on with what was sent; collect it with: reportdl resume {night.ledger.path}"
+            raise
 
     def _options(self) -> dict[str, Any]:
         pairs = [text.partition("=") for text in self.storage]
