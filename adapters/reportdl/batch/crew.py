@@ -17,7 +17,7 @@ from reportdl.batch.engine import Watch
 from reportdl.batch.flights import Flights
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
-from reportdl.batch.plan import Breaker, Budget, State
+from reportdl.batch.plan import Breaker, Budget, State, tried_again
 from reportdl.batch.rows import Row, Wished
 from reportdl_core.errors import Reason
 
@@ -137,6 +137,7 @@ class Crew:
                 wanted = retryable and self.stopped is None
                 again_at = self._budget.next_at(attempts=row.attempts, retryable=wanted, now=time.time())
                 if again_at is not None:
+                    self._ledger.append_note(row.id, tried_again(reason))
                     self._ledger.update(row.id, state=State.WAITING.value, due=again_at)
             case Undelivered():
                 self._breaker.ended(Reason.NOT_KEPT)

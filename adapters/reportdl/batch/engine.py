@@ -18,7 +18,7 @@ import anyio.to_thread
 from reportdl.batch.bring import Bringer, Brought, Failed, Undelivered
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
-from reportdl.batch.plan import Breaker, Budget, Lanes, State
+from reportdl.batch.plan import Breaker, Budget, Lanes, State, tried_again
 from reportdl.batch.rows import Added, Row, Wished
 from reportdl.batch.servers import Server
 from reportdl_core.errors import Reason
@@ -165,6 +165,7 @@ class Engine:
                 wanted = retryable and self.stopped is None
                 again_at = self._budget.next_at(attempts=row.attempts + 1, retryable=wanted, now=time.time())
                 if again_at is not None:
+                    self._ledger.append_note(row.id, tried_again(reason))
                     self._ledger.update(row.id, state=State.WAITING.value, due=again_at)
             case Undelivered():
                 self._breakers[row.server].ended(Reason.NOT_KEPT)

@@ -46,7 +46,7 @@ CREATE TABLE jobs (
     began REAL, ran REAL, got REAL, ended REAL,
     UNIQUE (server, element, segment, format, name)
 );
-CREATE INDEX jobs_open ON jobs (state, server, due, id) WHERE state <> 'done';
+CREATE INDEX jobs_waiting ON jobs (due, id, server) WHERE state = 'waiting';
 CREATE TABLE refused (line INTEGER PRIMARY KEY, text TEXT NOT NULL, problem TEXT NOT NULL);
 CREATE TABLE formats (server TEXT, element TEXT, formats TEXT NOT NULL, PRIMARY KEY (server, element)) WITHOUT ROWID;
 """

@@ -13,7 +13,7 @@ from typing import Final, assert_never, final
 from reportdl_core.download import Restart
 from reportdl_core.errors import Reason
 
-__all__ = ["Again", "Begun", "Breaker", "Budget", "Lanes", "Start", "State", "notes_of", "start_of"]
+__all__ = ["Again", "Begun", "Breaker", "Budget", "Lanes", "Start", "State", "notes_of", "start_of", "tried_again"]
 
 
 class State(Enum):
@@ -170,3 +170,8 @@ def notes_of(restarts: tuple[Restart, ...], *, before: int, begun: Begun) -> tup
         served = cause is Restart.LOST and begun is Begun.SERVED and number == 0
         said.append(_SERVED if served else _WHY[cause])
     return tuple(said)
+
+
+def tried_again(reason: Reason) -> str:
+    """What the ledger says of a job that failed and begins anew."""
+    return f"tried again: it had failed ({reason.value})"

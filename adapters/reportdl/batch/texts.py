@@ -41,7 +41,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
     encoding = _MARKS.get(reader.peek(2)[:2])
     if encoding is not None:
         reader.read(2)
-        wide = codecs.getreader(encoding)(reader, errors="replace")
+        wide = codecs.getreader(encoding)(reader, "replace")
         yield from _numbered(iter(lambda: wide.readline(_LONGEST), ""))
         return
     yield from _numbered(_decoded(reader))
