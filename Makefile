@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check deep bench docs clean
-.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races $(BENCHES)
+.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-batch deep-celery $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -52,17 +52,24 @@ check-docs: $(READY)
 check-core: $(READY)
 	@$(PYTEST) tests/core --cov --cov-report=term
 
-deep: deep-core deep-adapters deep-races ## the long tests; one part: make deep-core, make deep-adapters, make deep-races
+deep: deep-core deep-adapters deep-races deep-batch deep-celery ## the long tests; one part: make deep-core and so on
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
 
 deep-adapters: $(READY)
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 tests/adapters
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/adapters/batch tests/adapters
 
 # On Python 3.11, 3.12 and 3.13, as far as they are there.
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
+
+deep-batch: $(READY)
+	@$(PYTEST) -m deep --timeout=1800 --ignore=tests/adapters/batch/test_batch_celery.py tests/adapters/batch
+
+# Workers killed at random, and the broker restarted under them.
+deep-celery: $(READY)
+	@$(PYTEST) -s -m deep --timeout=1800 tests/adapters/batch/test_batch_celery.py
 
 bench: $(BENCHES) ## measure; one part: make bench-core
 

@@ -1,4 +1,4 @@
-"""Measures a batch: ten thousand reports from one ledger, killed on the way; and what a ledger costs up to a million rows.
+"""Measures a batch: ten thousand reports from one ledger, killed on the way; and a ledger of up to a million rows.
 
     make bench-batch                                    the whole: ten minutes on two cores
     python tests/bench/bench_batch.py --jobs 1000 --kills 3 --rows 100000
@@ -123,12 +123,10 @@ def told(folder: Path, jobs: int, killed: int, at_once: int, code: int, wall: fl
     print(f"  files {files:,}; generations at the server {generations:,}; runs in the ledger {runs:,}")
     for note, count in notes:
         print(f"  named in the ledger, {count}: {note}")
-    print(
-        f"  wall {wall:.1f} s ({files / wall:.1f} reports a second); the generations alone: {jobs * SECONDS / at_once:.0f} s"
-    )
-    print(
-        f"  CPU of the batch {cpu:.1f} s ({cpu / jobs * 1000:.1f} ms a report); largest process {largest / 1024:.0f} MiB"
-    )
+    alone = jobs * SECONDS / at_once
+    print(f"  wall {wall:.1f} s ({files / wall:.1f} reports a second); the generations alone: {alone:.0f} s")
+    each = cpu / jobs * 1000
+    print(f"  CPU of the batch {cpu:.1f} s ({each:.1f} ms a report); largest process {largest / 1024:.0f} MiB")
     print(f"  ledger {(folder / 'night.ledger').stat().st_size / 1e6:.2f} MB")
 
 
@@ -163,8 +161,9 @@ def growth(rows: int) -> None:
         size = sum(path.stat().st_size for path in Path(name).iterdir())
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
-            f"{rows:9,} rows: added in {added:.1f} s ({timed('a row', rows, added)}); {timed('all writes of a job', times, job)};"
-            f" counted in {counts * 1000:.0f} ms; {size / 1e6:.0f} MB with its log; process {memory:.0f} MiB"
+            f"{rows:9,} rows: added in {added:.1f} s ({timed('a row', rows, added)}); "
+            f"{timed('all that a job writes', times, job)}; counted in {counts * 1000:.0f} ms; "
+            f"{size / 1e6:.0f} MB with its log; process {memory:.0f} MiB"
         )
 
 

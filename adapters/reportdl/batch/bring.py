@@ -36,7 +36,7 @@ from reportdl_core.policy import Preflight
 
 __all__ = ["Bringer", "Brought", "Failed", "Kept", "Undelivered"]
 
-_TRIES: Final = 4  # of one delivery in the life of a process
+_TRIES: Final = 3  # of one delivery in the life of a process
 _PAUSE: Final = 1.0
 
 

@@ -200,7 +200,8 @@ class Objects:
         except ModuleNotFoundError:
             raise TargetUnusable(f"{self.url} needs fsspec: pip install 'reportdl[batch]'") from None
         try:
-            self._store, self._root = url_to_fs(self.url, **self._options)
+            found: tuple[Any, str] = url_to_fs(self.url, **self._options)
+            self._store, self._root = found
         except (ImportError, ValueError) as error:
             raise TargetUnusable(f"cannot write to {self.url}: {error}") from None
 

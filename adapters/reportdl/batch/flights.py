@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Final, cast, final
@@ -125,7 +125,8 @@ class Flights:
     """The jobs of one batch that are with workers. `url` is a Redis; its restarts are waited for. Thread-safe."""
 
     def __init__(self, url: str, batch: str) -> None:
-        self._redis: Any = Redis.from_url(
+        made: Any = Redis.from_url  # its keywords are untyped
+        self._redis: Any = made(
             url,
             decode_responses=True,
             retry=Retry(ExponentialBackoff(cap=_LONGEST, base=0.05), _RETRIES),
@@ -178,7 +179,7 @@ class Flights:
     # -- a worker's -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def claim(self, row: int, step: int, worker: str) -> Iterator[tuple[Claim, Flight | None]]:
+    def claim(self, row: int, step: int, worker: str) -> Generator[tuple[Claim, Flight | None]]:
         """Take a step for as long as the block runs, if it is to be had; the flight is None where it is not."""
         values = (row, step, worker, int(LEASE * 1000), time.time())
         keys = (self._rows, self._results, self._lease(row))

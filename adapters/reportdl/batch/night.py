@@ -59,8 +59,9 @@ class Settings:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Settings:
         """From what `stored` gave."""
-        names = cls.__dataclass_fields__
-        return cls(**{**{name: stored[name] for name in names}, "clash": Clash(stored["clash"])})
+        values: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__}
+        values["clash"] = Clash(stored["clash"])
+        return cls(**values)
 
 
 class Viewer(Protocol):
@@ -139,7 +140,7 @@ class Night:
     def __init__(self, path: str | os.PathLike[str], settings: Settings | None, *, origin: str) -> None:
         self.ledger: Ledger = Ledger(path, must_exist=settings is None)
         try:
-            stored = self.ledger.settings
+            stored: dict[str, Any] = self.ledger.settings
             if not stored:
                 if settings is None:
                     raise LedgerUnusable(f"{self.ledger.path!r} holds no batch: begin one with `reportdl batch`")

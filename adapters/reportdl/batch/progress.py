@@ -50,13 +50,13 @@ class Board:
     clock: Callable[[], float] = time.monotonic
     reading: bool = False
     refused: int = 0
-    repeated: list[tuple[int, int]] = field(default_factory=list)
+    repeated: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     repeats: int = 0
     retries: int = 0
     ended_here: int = 0
     done_here: int = 0
     bytes_here: int = 0
-    _running: dict[int, _Running] = field(default_factory=dict)
+    _running: dict[int, _Running] = field(default_factory=dict[int, _Running])
     _samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
     _began: float = 0.0
 

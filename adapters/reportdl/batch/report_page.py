@@ -46,7 +46,7 @@ def write_page(ledger: Ledger, path: str | os.PathLike[str]) -> None:
 @dataclass(slots=True)
 class _Failures:
     count: int = 0
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list[Row])
 
 
 @final
@@ -57,9 +57,9 @@ class _Seen:
     began: float
     until: float = 0.0
     counts: dict[State, int] = field(default_factory=lambda: dict.fromkeys(State, 0))
-    generations: list[float] = field(default_factory=list)
-    failures: dict[str, _Failures] = field(default_factory=dict)
-    noted: list[Row] = field(default_factory=list)
+    generations: list[float] = field(default_factory=list[float])
+    failures: dict[str, _Failures] = field(default_factory=dict[str, _Failures])
+    noted: list[Row] = field(default_factory=list[Row])
     size: int = 0
 
     def take(self, row: Row) -> list[Any]:
@@ -172,17 +172,16 @@ def histogram(seconds: list[float]) -> str:
         tall = (height - bottom - 20) * count / most
         x, y = left + number * each, height - bottom - tall
         title = f"{number * step:g} to {(number + 1) * step:g} s: {count:,}"
-        drawn.append(
-            f'<rect x="{x + 1:.1f}" y="{y:.1f}" width="{max(1.0, each - 2):.1f}" height="{tall:.1f}"><title>{title}</title></rect>'
-        )
+        place = f'x="{x + 1:.1f}" y="{y:.1f}" width="{max(1.0, each - 2):.1f}" height="{tall:.1f}"'
+        drawn.append(f"<rect {place}><title>{title}</title></rect>")
         if number % math.ceil(len(bars) / 8) == 0:
             drawn.append(f'<text x="{x:.1f}" y="{height - bottom + 16}">{number * step:g} s</text>')
     drawn.append(f'<text x="{left - 6}" y="24" text-anchor="end">{most:,}</text>')
     drawn.append(f'<text x="{left - 6}" y="{height - bottom}" text-anchor="end">0</text>')
-    drawn.append(
-        f'<text x="{left}" y="{height - 4}">seconds from `run` to the file being ready; {len(seconds):,} generations</text>'
-    )
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="Histogram of generation times">{"".join(drawn)}</svg>'
+    said = f"seconds from `run` to the file being ready; {len(seconds):,} generations"
+    drawn.append(f'<text x="{left}" y="{height - 4}">{said}</text>')
+    label = 'role="img" aria-label="Histogram of generation times"'
+    return f'<svg viewBox="0 0 {width} {height}" {label}>{"".join(drawn)}</svg>'
 
 
 def _step(longest: float) -> float:

@@ -26,7 +26,7 @@ _WAYS: Final = {
     Reason.TIMED_OUT: "They may only have been slow: `resume` tries them again, perhaps with a larger --timeout.",
     Reason.CREDENTIALS: "Hand in a credential that is valid; an application key renews itself. Then `resume`.",
     Reason.ACCESS_DENIED: "Ask for view access to these reports, or take their lines out.",
-    Reason.NOT_FOUND: "Correct the ids: the element is the number in the report's address, the segment a dimension *value*'s.",
+    Reason.NOT_FOUND: "Correct the ids: an element's is in its address, a segment's that of a dimension value.",
     Reason.NOT_IMPLEMENTED: "Only External Reports can be downloaded: take these lines out.",
     Reason.NO_DOWNLOADS: "These reports offer no download: take these lines out.",
     Reason.INVALID_FORMAT: "Ask `reportdl formats ELEMENT` what they offer, and correct the format.",

@@ -1,4 +1,4 @@
-"""A batch as a person runs it: the command in processes of its own, killed where it hurts, against a counting server."""
+"""A batch as a person runs it: the command in processes of its own, against an endpoint that counts."""
 
 from __future__ import annotations
 

@@ -159,6 +159,7 @@ def test_a_step_is_claimed_by_one_and_an_older_message_by_nobody(broker):
     flights.sent(7, number)
     with flights.claim(7, number, "one") as (claim, flight):
         assert claim is Claim.FIRST
+        assert flight is not None
         assert flight.record == {"name": "x"}
         with flights.claim(7, number, "two") as (second, nothing):
             assert (second, nothing) == (Claim.HELD, None)
@@ -171,9 +172,11 @@ def test_a_step_is_claimed_by_one_and_an_older_message_by_nobody(broker):
     with flights.claim(7, number, "three") as (claim, _):
         assert claim is Claim.STALE
     with flights.claim(7, onward, "four") as (claim, flight):
+        assert flight is not None
         assert (claim, flight.record, flight.claims) == (Claim.FIRST, {"name": "y"}, 1)
     flights._redis.delete(flights._lease(7))  # the fourth has died
     with flights.claim(7, onward, "five") as (claim, flight):
+        assert flight is not None
         assert (claim, flight.claims) == (Claim.AGAIN, 2)
         flight.end()
     with flights.claim(7, onward, "six") as (claim, _):
@@ -207,8 +210,10 @@ def test_two_hundred_jobs_while_workers_are_killed_and_the_broker_is_restarted(d
                 restarts += 1
         out, err = leader.communicate(timeout=60)
         runs, named = server.count("run"), told(desk)
-        print(f"\n{jobs} jobs, {kills} workers killed with -9, {restarts} restarts of the broker, "
-              f"{time.monotonic() - began:.0f} s; `run` at the server {runs}; named in the ledger: {dict(named)}")
+        print(
+            f"\n{jobs} jobs, {kills} workers killed with -9, {restarts} restarts of the broker, "
+            f"{time.monotonic() - began:.0f} s; `run` at the server {runs}; named in the ledger: {dict(named)}"
+        )
         assert leader.returncode == 0, err.decode()
         assert [name for name in desk.files if not name.startswith(".")] == sorted(f"r{n}.csv" for n in range(jobs))
         assert kills >= 10

@@ -74,7 +74,7 @@ def test_further_columns_are_fields(tmp_path):
 
 
 def test_without_a_header_and_with_a_format_for_all(tmp_path):
-    assert shown(lines(tmp_path, "1042,0,pdf\n1044,71,xls\n")) == [(1, 1042, 0, "pdf", None), (2, 1044, 71, "xls", None)]
+    assert shown(lines(tmp_path, "1042,0,pdf\n1044,71,xls")) == [(one - 1, *more) for one, *more in GOOD]
     assert shown(lines(tmp_path, "1042;pdf\n")) == [(1, 1042, 0, "pdf", None)]
     assert shown(lines(tmp_path, "element\n1042\n", format="pdf")) == [(2, 1042, 0, "pdf", None)]
     assert shown(lines(tmp_path, "element\n1042\n")) == [(2, "has no format, and no --format was given for all")]
@@ -96,7 +96,8 @@ def test_a_quotation_mark_too_many_does_not_swallow_the_night(tmp_path):
 
 def test_json_lines(tmp_path):
     content = (
-        '{"element": 1042, "format": "pdf"}\n\n{"element": "1044", "segment": 71, "format": "xls", "region": "N", "n": 1}\n'
+        '{"element": 1042, "format": "pdf"}\n\n'
+        '{"element": "1044", "segment": 71, "format": "xls", "region": "N", "n": 1}\n'
         '[1]\n{"element": 1.5, "format": "pdf"}\nelement\n{"element": null, "format": "pdf"}\n' + "[" * 100_000 + "\n"
     )
     found = lines(tmp_path, content)

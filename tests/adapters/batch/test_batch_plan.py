@@ -20,7 +20,8 @@ def test_what_a_starting_process_makes_of_each_row():
     assert {key[0] for key, start in started.items() if start is Start.BEGIN} == {State.WAITING, State.FAILED}
     assert {key[0] for key, start in started.items() if start is Start.TAKE_UP} == {State.RUNNING}
     assert {key[0] for key, start in started.items() if start is Start.DELIVER} == {State.HELD}
-    again = {(retryable, when) for (state, retryable, when), start in started.items() if state is State.FAILED and start is Start.BEGIN}
+    begun = {key for key, start in started.items() if start is Start.BEGIN}
+    again = {(retryable, when) for state, retryable, when in begun if state is State.FAILED}
     assert again == {(True, Again.RETRYABLE), (True, Again.ALL), (False, Again.ALL)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 
@@ -10,7 +10,7 @@ from reportdl.batch.inputs import Wanted
 from reportdl.batch.templates import NameTemplate, TemplateUnusable, safe_path
 from reportdl_core.job import Job
 
-BEGAN = datetime(2026, 11, 27, 23, 59, 30, tzinfo=timezone.utc)
+BEGAN = datetime(2026, 11, 27, 23, 59, 30, tzinfo=UTC)
 
 
 def rendered(template: str, format: str = "pdf", **fields: str) -> str:
