@@ -15,8 +15,8 @@ import time
 from typing import Any, Final, final
 
 import anyio
-from celery import Celery  # type: ignore[import-untyped]
-from celery.signals import worker_init  # type: ignore[import-untyped]
+from celery import Celery  # pyright: ignore[reportMissingTypeStubs]
+from celery.signals import worker_init  # pyright: ignore[reportMissingTypeStubs]
 
 from reportdl.batch import environment
 from reportdl.batch.bring import Bringer

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final, Protocol, final
 
 from reportdl.batch.holding import Held
@@ -196,12 +197,11 @@ class Objects:
     def prepare(self) -> None:
         """Load what speaks to the store. Raises TargetUnusable, which names the package that is missing."""
         try:
-            from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+            core: Any = import_module("fsspec.core")  # without types of its own
         except ModuleNotFoundError:
             raise TargetUnusable(f"{self.url} needs fsspec: pip install 'reportdl[batch]'") from None
         try:
-            found: tuple[Any, str] = url_to_fs(self.url, **self._options)
-            self._store, self._root = found
+            self._store, self._root = core.url_to_fs(self.url, **self._options)
         except (ImportError, ValueError) as error:
             raise TargetUnusable(f"cannot write to {self.url}: {error}") from None
 

@@ -125,8 +125,7 @@ class Flights:
     """The jobs of one batch that are with workers. `url` is a Redis; its restarts are waited for. Thread-safe."""
 
     def __init__(self, url: str, batch: str) -> None:
-        made: Any = Redis.from_url  # its keywords are untyped
-        self._redis: Any = made(
+        self._redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its keywords are untyped
             url,
             decode_responses=True,
             retry=Retry(ExponentialBackoff(cap=_LONGEST, base=0.05), _RETRIES),

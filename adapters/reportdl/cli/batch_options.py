@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from reportdl.cli.options import storage_option, stored_options
 from reportdl.cli.speech import say, tell
 from reportdl.cli.stops import Stopped
 
@@ -58,13 +59,7 @@ _OPTIONS: Final = (
         show_default=True,
         help="Which reports that failed in an earlier start are tried again.",
     ),
-    click.option(
-        "--storage-option",
-        "storage",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="For a URL's store, such as endpoint_url=http://...; may be given several times.",
-    ),
+    storage_option,
     click.option(
         "--report",
         "page",
@@ -130,7 +125,7 @@ class Carrying:
                             again=Again(self.again),
                             lanes=Lanes(in_all=self.at_once, per_server=self.at_once),
                             budget=Budget(attempts=self.attempts),
-                            options=self._options(),
+                            options=stored_options(self.storage),
                             viewer=shown,
                         )
                     )
@@ -160,12 +155,6 @@ class Carrying:
         except Stopped as stop:
             stop.note = f"workers go on with what was sent; collect it with: reportdl resume {night.ledger.path}"
             raise
-
-    def _options(self) -> dict[str, Any]:
-        pairs = [text.partition("=") for text in self.storage]
-        if wrong := next((name for name, equals, _ in pairs if not equals), None):
-            raise click.UsageError(f"--storage-option takes NAME=VALUE, not {wrong!r}")
-        return {name: value for name, _, value in pairs}
 
     def _write_page(self, night: Night, path: Path) -> None:
         from reportdl.batch.report_page import write_page

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting, segment_option
+from reportdl.cli.options import connecting, segment_option, storage_option, stored_options
 from reportdl.cli.speech import READER_LEFT, Pipe, say, tell
 from reportdl.cli.stops import Stopped
 from reportdl.cli.terminal import Display, display
 from reportdl_core.job import Job, identifier
 
 if TYPE_CHECKING:
+    from reportdl.client import Client
     from reportdl.files import Clash
     from reportdl.progress import Progress
     from reportdl_core.outcome import Receipt
 
 __all__ = ["get"]
 
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 _LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
 
 
@@ -37,9 +40,10 @@ _LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
     "--output",
     default=".",
     show_default=True,
-    metavar="DIR|FILE|-",
-    help="A folder (one that exists, or a name that ends in /), a file, or - for stdout.",
+    metavar="DIR|FILE|URL|-",
+    help="A folder (one that exists, or a name that ends in /), a file, a URL such as s3://bucket/x.pdf, or -.",
 )
+@storage_option
 @click.option("--overwrite", is_flag=True, help="In a folder: replace a file that has the name already.")
 @click.option("--skip-existing", is_flag=True, help="Keep a file that has the name already, and print its path.")
 @click.option("--allow-unverified", is_flag=True, help="Publish a file of which nothing proves that it is whole.")
@@ -56,6 +60,7 @@ def get(
     segment: str,
     key: str,
     output: str,
+    storage: tuple[str, ...],
     overwrite: bool,
     skip_existing: bool,
     allow_unverified: bool,
@@ -84,6 +89,9 @@ def get(
     plain = connection.verbose or (to_stdout and sys.stdout.isatty())
     with display(label, plain=plain) as shown, connection.client(shown, allow_unverified=allow_unverified) as client:
         seen = _Seen(shown)
+        if _URL.match(output):
+            _to_url(client, job, output, clash=clash, storage=storage, seen=seen, as_json=as_json)
+            return
         try:
             got = client.download(
                 job.element,
@@ -99,6 +107,34 @@ def get(
     if pipe is not None and pipe.reader_left:
         raise click.exceptions.Exit(READER_LEFT)
     _told(got, as_json=as_json)
+
+
+def _to_url(
+    client: Client,
+    job: Job,
+    output: str,
+    *,
+    clash: Clash | None,
+    storage: tuple[str, ...],
+    seen: _Seen,
+    as_json: bool,
+) -> None:
+    from reportdl.batch.single import download_to_url
+
+    stored = download_to_url(client, job, output, clash=clash, options=stored_options(storage), on_progress=seen)
+    got = stored.receipt
+    if not as_json:
+        say(stored.url)
+    elif got is None:
+        say(
+            json.dumps(
+                {"path": stored.url, "warnings": ["a file of this name was already there and was left as it was"]}
+            )
+        )
+    else:
+        said = {"path": stored.url, "filename": got.filename, "content_type": got.content_type, "size": got.size}
+        more = {"sha256": got.sha256, "length_verified": got.length_verified, "warnings": list(got.warnings)}
+        say(json.dumps({**said, **more}))
 
 
 def _clash(overwrite: bool, skip_existing: bool) -> Clash | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,12 +36,13 @@ def held(tmp_path):
 def nothing(path: str) -> None: ...
 
 
-# -- a folder -------------------------------------------------------------------------------------------------------------
+# -- a folder ----------------------------------------------------------------------
 
 
 @pytest.mark.rules("D24", "I10")
 def test_a_name_that_is_taken_gets_a_suffix_and_each_is_told_before(tmp_path, held):
-    folder, told = Folder(str(tmp_path / "out")), []
+    told: list[str] = []
+    folder = Folder(str(tmp_path / "out"))
     folder.prepare()
     for number in range(3):
         folder.deliver(held(b"%d" % number), "north/sales.csv", chosen=None, choose=told.append)
@@ -67,7 +69,8 @@ def test_overwriting_and_skipping(tmp_path, held):
 
 @pytest.mark.rules("D43")
 def test_what_was_delivered_before_a_kill_is_not_delivered_twice(tmp_path, held):
-    folder, told = Folder(str(tmp_path)), []
+    told: list[str] = []
+    folder = Folder(str(tmp_path))
     first = folder.deliver(held(), "sales.csv", chosen=None, choose=told.append)
     again = folder.deliver(held(), "sales.csv", chosen=told[0], choose=told.append)
     assert again == first
@@ -100,7 +103,7 @@ def test_what_the_folder_does_not_take_stays_held(tmp_path, held):
         Folder(str(tmp_path / "out" / "north" / "x")).prepare()
 
 
-# -- any store ------------------------------------------------------------------------------------------------------------
+# -- any store ----------------------------------------------------------------------
 
 
 def test_what_is_a_url():
@@ -180,7 +183,7 @@ def test_a_store_that_took_less_than_was_sent_has_not_taken_it(held, local, tmp_
     assert Path(one.path).read_bytes() == BODY
 
 
-# -- S3, as far as moto is S3 ---------------------------------------------------------------------------------------------
+# -- S3, as far as moto is S3 ----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -285,3 +288,23 @@ def test_skipping_objects_asks_the_server_nothing(moto, bucket, desk, serving):
     assert (done.code, done.out) == (0, "s3://reports/night/r0.csv\n"), done.err
     assert server.calls == ()
     assert keys(bucket) == {"night/r0.csv": 3}
+
+
+def test_one_report_to_a_url(moto, bucket, desk, serving):
+    server = serving()
+    option = ("--storage-option", f"endpoint_url={moto}")
+    named = desk.run("get", "1042", "-f", "csv", "-o", "s3://reports/x/sales.csv", *option, url=server.url)
+    assert (named.code, named.out) == (0, "s3://reports/x/sales.csv\n"), named.err
+    (folder,) = desk.run("get", "1042", "-f", "csv", "-o", "s3://reports/x/", "--json", *option, url=server.url).json
+    assert folder["path"] == f"s3://reports/x/{folder['filename']}"
+    assert folder["size"] == keys(bucket)[f"x/{folder['filename']}"] == keys(bucket)["x/sales.csv"]
+    before = server.count("run")
+    skip = ("get", "1042", "-f", "csv", "-o", "s3://reports/x/sales.csv", "--skip-existing", *option)
+    assert desk.run(*skip, url=server.url).out == "s3://reports/x/sales.csv\n"
+    assert server.count("run") == before
+    lost = desk.run("get", "1042", "-f", "csv", "-o", "s3://nobody/x.csv", "--json", *option, url=server.url)
+    assert lost.code == 1
+    kept = Path(json.loads(lost.err.splitlines()[-1])["kept"])
+    assert kept.stat().st_size == folder["size"]
+    kept.unlink()
+    kept.parent.rmdir()

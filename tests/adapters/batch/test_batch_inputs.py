@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,7 +136,11 @@ def test_an_empty_file_is_no_jobs(tmp_path):
 def test_an_endless_iterator_is_read_as_far_as_wanted():
     jobs = (Job(element=number, format="pdf") for number in itertools.count())
     assert shown(itertools.islice(read_jobs(jobs), 2)) == [(1, 0, 0, "pdf", None), (2, 1, 0, "pdf", None)]
-    mixed = [{"element": 5, "format": "csv", "name": "x"}, Wanted(job=Job(element=6, format="pdf")), {"element": "no"}]
+    mixed: list[Any] = [
+        {"element": 5, "format": "csv", "name": "x"},
+        Wanted(job=Job(element=6, format="pdf")),
+        {"element": "no"},
+    ]
     assert shown(read_jobs(mixed, format="pdf")) == [
         (1, 5, 0, "csv", "x"),
         (2, 6, 0, "pdf", None),
