@@ -30,6 +30,8 @@ from reportdl.progress import Progress, Reporter
 from reportdl.seal import Seal
 from reportdl_core.download import Download
 from reportdl_core.errors import Reason
+from reportdl_core.formats import listed
+from reportdl_core.lifecycle import State as SessionState
 from reportdl_core.names import file_name
 from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Preflight
@@ -140,6 +142,8 @@ class Bringer:
             formats = await self._formats(row, server)
             if isinstance(formats, Outcome):
                 return formats
+            if formats is not None and listed(row.job.format, formats) is None:
+                return _not_offered(formats)
             now = anyio.current_time()
             download = Download(row.job, policy=server.policy, seed=seed(), now=now, formats=formats)
             self._store.update(row.id, state=State.RUNNING.value)
@@ -269,6 +273,12 @@ class Bringer:
 
     def _note(self, row: Row, *notes: str) -> None:
         self._store.append_note(row.id, "; ".join(notes))
+
+
+def _not_offered(formats: tuple[str, ...]) -> Outcome:
+    """What the server would say, known from what it said to another job of the element (R10, D12)."""
+    reason, begun = Reason.INVALID_FORMAT, SessionState.INIT
+    return Outcome(state=SessionState.ERROR, reason=reason, ended_in=begun, alternatives=formats)
 
 
 def _worth_it(outcome: Outcome) -> bool:

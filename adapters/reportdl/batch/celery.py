@@ -29,7 +29,7 @@ from reportdl.files import Clash
 from reportdl_core.errors import Reason, ReportdlError
 from reportdl_core.job import Job
 
-__all__ = ["app", "first_record", "row_of", "send", "settled", "step"]
+__all__ = ["QUEUES", "app", "first_record", "row_of", "send", "settled", "step"]
 
 _RUN_LIMIT: Final = 1800
 _CLAIMS: Final = 25
@@ -37,6 +37,10 @@ _POISON: Final = (
     f"{_CLAIMS} workers died over one step of this job: look at their logs, and at the memory that they may use"
 )
 QUEUE: Final = "reportdl"
+_LATER, _FIRST = 0, 9  # priorities of Redis: a token is waiting behind a later step, nothing behind a first one (R16)
+_APART: Final = ":"
+QUEUES: Final = (QUEUE, f"{QUEUE}{_APART}{_FIRST}")
+"""The lists in Redis that hold messages: later steps, first ones."""
 
 app: Any = Celery("reportdl", broker=environment.broker())
 app.conf.update(
@@ -52,6 +56,9 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={
+        "priority_steps": [_LATER, _FIRST],
+        "sep": _APART,
+        "queue_order_strategy": "priority",
         "visibility_timeout": 2 * _RUN_LIMIT,  # above the longest step: what lives is not delivered twice
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
@@ -94,10 +101,11 @@ def settled(record: dict[str, Any]) -> dict[str, Any]:
     return {name: record[name] for name in (*_COLUMNS, *_MORE)}
 
 
-def send(batch: str, row: int, number: int, record: str | dict[str, Any]) -> None:
+def send(batch: str, row: int, number: int, record: dict[str, Any]) -> None:
     """Put a step into the queue; waits for the broker."""
+    priority = _FIRST if record["checkpoint"] is None else _LATER
     policy = {"max_retries": 60, "interval_start": 0.05, "interval_step": 0.2, "interval_max": 1.0}
-    step.apply_async((batch, row, number, record), retry=True, retry_policy=policy)
+    step.apply_async((batch, row, number, record), priority=priority, retry=True, retry_policy=policy)
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]

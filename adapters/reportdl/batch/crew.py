@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Final, final
 
 from reportdl.batch.bring import Brought, Failed, Kept, Undelivered
-from reportdl.batch.celery import first_record, row_of, send, settled
+from reportdl.batch.celery import QUEUES, first_record, row_of, send, settled
 from reportdl.batch.engine import Watch
 from reportdl.batch.flights import Flights
 from reportdl.batch.inputs import BadLine
@@ -113,7 +113,7 @@ class Crew:
 
     def _reap(self) -> None:
         """Send again what a dead worker held. The broker does so too, but not before its visibility timeout."""
-        for row, number, record in self._flights.stranded():
+        for row, number, record in self._flights.stranded(*QUEUES):
             send(self._batch, row, number, record)
             self._flights.sent(row, number)
 

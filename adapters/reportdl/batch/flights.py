@@ -87,10 +87,10 @@ _SENT: Final = """
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if not known then return end
 local row = cjson.decode(known)
-if row.step == tonumber(ARGV[2]) and row.phase == 'sending' then
-    row.phase = 'queued'
-    redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(row))
-end
+if row.step ~= tonumber(ARGV[2]) then return end
+if row.phase == 'sending' then row.phase = 'queued' end
+row.since = tonumber(ARGV[3])
+redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(row))
 """
 _END: Final = """
 local known = redis.call('HGET', KEYS[1], ARGV[1])
@@ -155,7 +155,7 @@ class Flights:
 
     def sent(self, row: int, step: int) -> None:
         """The message of a step is in the queue."""
-        self._redis.eval(_SENT, 1, self._rows, row, step)
+        self._redis.eval(_SENT, 1, self._rows, row, step, time.time())
 
     def results(self) -> dict[int, dict[str, Any]]:
         """What workers have ended, until `collected`."""
@@ -166,14 +166,26 @@ class Flights:
         """These results stand in the ledger."""
         self._redis.hdel(self._results, *rows)
 
-    def stranded(self) -> Iterator[tuple[int, int, str]]:
-        """Jobs whose worker is gone, or whose message never arrived: row, step, what was known."""
-        now = time.time()
+    def stranded(self, *queues: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Jobs whose worker is gone, or whose message is: row, step, what was known.
+
+        A message counts as gone where all `queues` are empty and nobody has claimed it: a worker took it and died. To
+        send one more is harmless, since only one is claimed.
+        """
+        now, empty = time.time(), not any(self._redis.llen(queue) for queue in queues)
         for text, value in self._redis.hscan_iter(self._rows, count=500):
             row, known = int(text), json.loads(value)
-            gone = known["phase"] == "claimed" and not self._redis.exists(self._lease(row))
-            if now - known["since"] > _GRACE and (gone or known["phase"] == "sending"):
-                yield row, known["step"], known["record"]
+            if now - known["since"] > _GRACE and self._gone(row, known["phase"], empty):
+                yield row, known["step"], json.loads(known["record"])
+
+    def _gone(self, row: int, phase: str, empty: bool) -> bool:
+        match phase:
+            case "claimed":
+                return not self._redis.exists(self._lease(row))
+            case "queued":
+                return empty
+            case _:
+                return True
 
     # -- a worker's -----------------------------------------------------------------------------------------------
 

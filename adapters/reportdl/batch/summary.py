@@ -114,9 +114,9 @@ class Summary:
         if self.repeated:
             shown = ", ".join(f"{later} repeats {earlier}" for later, earlier in self.repeats)
             more = ", ..." if self.repeated > len(self.repeats) else ""
-            said.append(
-                f"  {_lines(self.repeated)} ask for what an earlier line asks for, and were brought once: {shown}{more}"
-            )
+            ask, were = ("asks", "was") if self.repeated == 1 else ("ask", "were")
+            what = f"{ask} for what an earlier line asks for, and {were} brought once"
+            said.append(f"  {_lines(self.repeated)} {what}: {shown}{more}")
         return said
 
     def _next(self) -> str:

@@ -99,10 +99,22 @@ def batch(
         source=None if jobs == "-" else os.path.abspath(jobs),
         engine=engine,
     )
+    _looked_at(jobs, settings)
     if dry_run:
         _dry(jobs, settings, as_json=carrying.as_json)
         return
     carrying.through(connection, path, settings=settings, jobs=jobs)
+
+
+def _looked_at(jobs: str, settings: Settings) -> None:
+    """Find out whether list and template can be used before a ledger is made. stdin can be read but once."""
+    from reportdl.batch.inputs import read_jobs
+    from reportdl.batch.templates import NameTemplate
+
+    if settings.name is not None:
+        NameTemplate(settings.name)
+    if jobs != "-" and next(iter(read_jobs(jobs, format=settings.format)), None) is None:
+        raise click.UsageError(f"there is no job in {jobs}")
 
 
 def _beside(jobs: str) -> str:

@@ -112,29 +112,35 @@ class Carrying:
         from reportdl.batch.plan import Again, Budget, Lanes
         from reportdl.cli.batch_view import view
 
+        options = stored_options(self.storage)
         stopped: list[int] = []
         found: list[Summary] = []
+        failure: list[Exception] = []
         with view(as_json=self.as_json) as shown:
             async with anyio.create_task_group() as tasks:
 
                 async def work() -> None:
-                    found.append(
-                        await night.run(
+                    try:
+                        summary = await night.run(
                             server,
                             jobs=jobs,
                             again=Again(self.again),
                             lanes=Lanes(in_all=self.at_once, per_server=self.at_once),
                             budget=Budget(attempts=self.attempts),
-                            options=stored_options(self.storage),
+                            options=options,
                             viewer=shown,
                         )
-                    )
+                        found.append(summary)
+                    except Exception as error:  # noqa: BLE001 - carried round the task group, which would wrap it
+                        failure.append(error)
                     tasks.cancel_scope.cancel()
 
                 tasks.start_soon(_listen, stopped, tasks.cancel_scope.cancel)
                 tasks.start_soon(work)
             with anyio.CancelScope(shield=True):
                 await server.aclose()
+        if failure:
+            raise failure[0]
         if not found:
             stop = Stopped(stopped[0])
             stop.note = f"what is here stays; go on with: reportdl resume {night.ledger.path}"
