@@ -76,8 +76,10 @@ bench: $(BENCHES) ## measure; one part: make bench-core
 $(BENCHES): bench-%: $(READY)
 	@$(PY) tests/bench/bench_$*.py
 
-docs: $(READY) ## write the generated pages of docs/ anew, and check all pages
+docs: $(READY) ## write the generated pages of docs/ anew, check all pages, and build the site in build/site
 	@REPORTDL_WRITE_DOCS=1 $(PYTEST) -m docs
+	@$(PY) -m sphinx -q -W --keep-going -b html docs build/site
+	@cp build/site/README.html build/site/index.html
 
 clean: ## remove what runs left behind, but for the virtual environment
 	@rm -rf build dist out htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

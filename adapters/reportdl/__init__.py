@@ -44,6 +44,7 @@ from reportdl_core.job import Job
 from reportdl_core.lifecycle import State
 from reportdl_core.outcome import Evidence, Outcome, Receipt
 from reportdl_core.policy import Expiry, Policy, Preflight
+from reportdl_core.questions import ListedReport, Segment
 from reportdl_core.sink import NotKept
 
 __version__ = "0.1.0"
@@ -70,6 +71,7 @@ __all__ = [
     "InvalidJob",
     "InvalidUrl",
     "Job",
+    "ListedReport",
     "LocalProtocolError",
     "Network",
     "NotDownloadable",
@@ -82,6 +84,7 @@ __all__ = [
     "Receipt",
     "ReportNotFound",
     "ReportdlError",
+    "Segment",
     "ServerError",
     "ServerProtocolError",
     "SessionExpired",

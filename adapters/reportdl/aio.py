@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self, final
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 
-from reportdl.calls import DEFAULT_POLICY, Calls, DownloadCall
+from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall
 from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observe
 from reportdl.files import Clash
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress
 from reportdl_core.outcome import Receipt
 from reportdl_core.policy import Policy
+from reportdl_core.questions import ListedReport, Segment
 
 try:
     import anyio
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from reportdl.transports.httpx2 import Httpx2Client
 
 __all__ = ["AsyncClient"]
+
+T = TypeVar("T")
 
 
 @final
@@ -88,7 +92,17 @@ class AsyncClient:
 
         Raises InvalidJob, or a DownloadError such as ReportNotFound, AccessDenied or NotDownloadable.
         """
-        call = self._calls.formats(element, segment, now=anyio.current_time())
+        return await self._answer(self._calls.formats(element, segment, now=anyio.current_time()))
+
+    async def reports(self) -> tuple[ListedReport, ...]:
+        """The External Reports that the server lists, one row for each segment. See `Client.reports`."""
+        return await self._answer(self._calls.reports(now=anyio.current_time()))
+
+    async def segments(self, element: int | str) -> tuple[Segment, ...]:
+        """The segments of one report that one may see: ids and names (R4). See `Client.segments`."""
+        return await self._answer(self._calls.segments(element, now=anyio.current_time()))
+
+    async def _answer(self, call: AskingCall[T]) -> T:
         await drive(call.driven, errands=call.errands, transport=self.transport)
         return call.result()
 
@@ -102,6 +116,7 @@ class AsyncClient:
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt. See `Client.download`.
 
@@ -117,6 +132,7 @@ class AsyncClient:
             clash=clash,
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
+            observe=observe,
             clock=anyio.current_time,
         )
         return await self._driven(call)
@@ -129,6 +145,7 @@ class AsyncClient:
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Go on with a job that was begun before: nothing is generated twice. See `Client.resume`."""
         call = self._calls.resume(
@@ -137,6 +154,7 @@ class AsyncClient:
             clash=clash,
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
+            observe=observe,
             clock=anyio.current_time,
         )
         return await self._driven(call)

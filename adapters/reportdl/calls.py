@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import BinaryIO, Final, Self, final
+from typing import BinaryIO, Final, Generic, Self, TypeVar, final
 
 from reportdl.checkpoints import Checkpoint, Checkpointing, OnCheckpoint, taken_up
 from reportdl.credentials import Credentials
-from reportdl.drivers import Observer
+from reportdl.drivers import Observe, Observer
 from reportdl.errands import Errands
 from reportdl.errors import raise_for
 from reportdl.files import Clash, Destination, destination
@@ -21,15 +21,20 @@ from reportdl.logs import bound
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress, Reporter
 from reportdl.renewals import Renewals
+from reportdl_core.asking import Asking
 from reportdl_core.commands import Command
 from reportdl_core.download import Download
 from reportdl_core.events import Event
 from reportdl_core.inquiry import Inquiry
 from reportdl_core.job import Job, identifier
-from reportdl_core.outcome import Receipt
+from reportdl_core.lookup import ReportsLookup, SegmentsLookup
+from reportdl_core.outcome import Outcome, Receipt
 from reportdl_core.policy import Policy
+from reportdl_core.questions import ListedReport, Segment
 
-__all__ = ["DEFAULT_POLICY", "Calls", "DownloadCall", "FormatsCall"]
+__all__ = ["DEFAULT_POLICY", "AskingCall", "Calls", "DownloadCall"]
+
+T = TypeVar("T")
 
 DEFAULT_POLICY: Final = Policy(first_contact=30.0)
 """The core's defaults, but a server that has never answered is given up after 30 s: that is a wrong URL."""
@@ -55,13 +60,25 @@ class Calls:
         """What a new client's calls have in common."""
         return cls(origin=origin, credentials=credentials, policy=policy, renewals=Renewals(credentials))
 
-    def formats(self, element: int | str, segment: int | str, *, now: float) -> FormatsCall:
+    def formats(self, element: int | str, segment: int | str, *, now: float) -> AskingCall[tuple[str, ...]]:
         """To be driven without an observer. Raises InvalidJob."""
         # The format is for the error's words alone: `formats` takes none.
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format="any")
         inquiry = Inquiry(element=job.element, segment=job.segment, policy=self.policy, seed=_seed(), now=now)
-        errands = Errands(self.origin, self.credentials, self.policy, renewals=self.renewals)
-        return FormatsCall(inquiry, errands, job)
+        return self._asking(inquiry, job)
+
+    def reports(self, *, now: float) -> AskingCall[tuple[ListedReport, ...]]:
+        """To be driven without an observer."""
+        lookup = ReportsLookup(policy=self.policy, seed=_seed(), now=now)
+        return self._asking(lookup, Job(element=0, format="any"))
+
+    def segments(self, element: int | str, *, now: float) -> AskingCall[tuple[Segment, ...]]:
+        """To be driven without an observer. Raises InvalidJob."""
+        job = Job(element=identifier(element, "element"), format="any")
+        return self._asking(SegmentsLookup(element=job.element, policy=self.policy, seed=_seed(), now=now), job)
+
+    def _asking(self, asking: Asking[T], job: Job) -> AskingCall[T]:
+        return AskingCall(asking, Errands(self.origin, self.credentials, self.policy, renewals=self.renewals), job)
 
     def download(
         self,
@@ -73,13 +90,14 @@ class Calls:
         clash: Clash | None,
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """To be driven inside a `with`, unless it is `standing`. Raises InvalidJob and TargetUnusable."""
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
         place = destination(to, job=job, clash=clash)
         download = Download(job, policy=self.policy, seed=_seed(), now=clock())
-        return self._watched(download, place, clock, on_progress, on_checkpoint)
+        return self._watched(download, place, clock, on_progress, on_checkpoint, observe)
 
     def resume(
         self,
@@ -89,12 +107,13 @@ class Calls:
         clash: Clash | None,
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """The same for a job that was begun before. Raises CheckpointUnusable and TargetUnusable."""
         download = taken_up(checkpoint, origin=self.origin, policy=self.policy, now=clock())
         place = destination(to, job=download.job, clash=clash)
-        return self._watched(download, place, clock, on_progress, on_checkpoint)
+        return self._watched(download, place, clock, on_progress, on_checkpoint, observe)
 
     def _watched(
         self,
@@ -103,6 +122,7 @@ class Calls:
         clock: Callable[[], float],
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
+        observe: Observe | None,
     ) -> DownloadCall:
         job = download.job
         log = bound(element=job.element, segment=job.segment, format=job.format)
@@ -115,45 +135,48 @@ class Calls:
             progress=reporter.received,
             renewals=self.renewals,
         )
-        if on_checkpoint is None:
-            return DownloadCall(download, errands, reporter, place)
-        checkpointing = Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint)
-        return DownloadCall(download, errands, _First(checkpointing, reporter), place)
+        # What must be on disk is written before anybody is told (D43).
+        observers: list[Observer] = []
+        if on_checkpoint is not None:
+            observers.append(Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint))
+        if observe is not None:
+            observers.append(observe(download))
+        return DownloadCall(download, errands, _InTurn((*observers, reporter)) if observers else reporter, place)
 
 
 @final
-class FormatsCall:
-    """One question for the formats of a report."""
+class AskingCall(Generic[T]):
+    """One question without effect: formats, reports, segments."""
 
     __slots__ = ("_job", "driven", "errands")
 
-    driven: Inquiry
+    driven: Asking[T]
     errands: Errands
 
-    def __init__(self, inquiry: Inquiry, errands: Errands, job: Job) -> None:
-        self.driven, self.errands, self._job = inquiry, errands, job
+    def __init__(self, asking: Asking[T], errands: Errands, job: Job) -> None:
+        self.driven, self.errands, self._job = asking, errands, job
 
-    def result(self) -> tuple[str, ...]:
-        """The formats; raises the DownloadError that says why there are none. Only once it was driven to its end."""
+    def result(self) -> T:
+        """The answer; raises the DownloadError that says why there is none. Only once it was driven to its end."""
         outcome = self.driven.outcome
         assert outcome is not None
-        if not isinstance(outcome, tuple):
+        if isinstance(outcome, Outcome):
             raise_for(outcome, self._job)
         return outcome
 
 
 @final
-class _First:
-    """Two observers: what must be on disk is written before anybody is told (D43)."""
+class _InTurn:
+    """Several observers, each told before the next."""
 
-    __slots__ = ("_first", "_then")
+    __slots__ = ("_observers",)
 
-    def __init__(self, first: Observer, then: Observer) -> None:
-        self._first, self._then = first, then
+    def __init__(self, observers: tuple[Observer, ...]) -> None:
+        self._observers = observers
 
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
-        self._first.moved(event, new, now=now)
-        self._then.moved(event, new, now=now)
+        for observer in self._observers:
+            observer.moved(event, new, now=now)
 
 
 @final

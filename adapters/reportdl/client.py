@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import time
 from types import TracebackType
-from typing import BinaryIO, Self, final
+from typing import BinaryIO, Self, TypeVar, final
 
-from reportdl.calls import DEFAULT_POLICY, Calls, DownloadCall
+from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall
 from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
+from reportdl.drivers import Observe
 from reportdl.drivers.blocking import drive
 from reportdl.files import Clash
 from reportdl.network import Network
@@ -22,8 +23,11 @@ from reportdl.transports import Transport
 from reportdl.transports.urllib3 import Pools, Urllib3Transport
 from reportdl_core.outcome import Receipt
 from reportdl_core.policy import Policy
+from reportdl_core.questions import ListedReport, Segment
 
 __all__ = ["DEFAULT_POLICY", "Client", "download", "formats"]
+
+T = TypeVar("T")
 
 
 @final
@@ -73,7 +77,24 @@ class Client:
 
         Raises InvalidJob, or a DownloadError such as ReportNotFound, AccessDenied or NotDownloadable.
         """
-        call = self._calls.formats(element, segment, now=time.monotonic())
+        return self._answer(self._calls.formats(element, segment, now=time.monotonic()))
+
+    def reports(self) -> tuple[ListedReport, ...]:
+        """The External Reports that the server lists, one row for each segment, in its order.
+
+        Their ids are what `download` takes. A row that is not `accessible` would be refused. Raises a DownloadError.
+        """
+        return self._answer(self._calls.reports(now=time.monotonic()))
+
+    def segments(self, element: int | str) -> tuple[Segment, ...]:
+        """The segments of one report that one may see: dimension *value* ids and their names (R4); () if unsegmented.
+
+        Up to three requests, where the list of elements has no names. Raises InvalidJob, or a DownloadError such as
+        ReportNotFound.
+        """
+        return self._answer(self._calls.segments(element, now=time.monotonic()))
+
+    def _answer(self, call: AskingCall[T]) -> T:
         drive(call.driven, errands=call.errands, transport=self._transport, clock=time.monotonic)
         return call.result()
 
@@ -87,6 +108,7 @@ class Client:
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Bring one report home, whole or not at all, and return its receipt.
 
@@ -97,6 +119,9 @@ class Client:
         `on_checkpoint` is called with a `Checkpoint` in the caller's thread: before the first request, on every move
         before what follows from it is sent, and when the job is over. Kept, it lets `resume` go on in another process
         (D43). What it raises ends the job there.
+
+        `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
+        before they are executed, such as `reportdl.trace.recording("job.jsonl")`.
 
         Blocks for as long as generation takes. Raises InvalidJob, TargetUnusable before anything is asked if `to`
         cannot be used, or the DownloadError that says why there is no file.
@@ -109,6 +134,7 @@ class Client:
             clash=clash,
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
+            observe=observe,
             clock=time.monotonic,
         )
         return self._driven(call)
@@ -121,6 +147,7 @@ class Client:
         clash: Clash | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
+        observe: Observe | None = None,
     ) -> Receipt:
         """Go on with a job that another process, or a call that was interrupted, has begun: nothing is generated twice.
 
@@ -130,7 +157,13 @@ class Client:
         `download` raises.
         """
         call = self._calls.resume(
-            checkpoint, to=to, clash=clash, on_progress=on_progress, on_checkpoint=on_checkpoint, clock=time.monotonic
+            checkpoint,
+            to=to,
+            clash=clash,
+            on_progress=on_progress,
+            on_checkpoint=on_checkpoint,
+            observe=observe,
+            clock=time.monotonic,
         )
         return self._driven(call)
 

@@ -13,10 +13,11 @@ from typing import Protocol, final
 from reportdl.credentials import Credentials
 from reportdl.origin import Origin
 from reportdl.renewals import Renewals, SharedRenewal
-from reportdl_core.commands import Get, RenewCredentials, Request
+from reportdl_core.commands import Get, LookUp, RenewCredentials, Request
 from reportdl_core.errors import Refusal
 from reportdl_core.events import Event, Refused, Sent
 from reportdl_core.exchange import Exchange, Progress
+from reportdl_core.lookup_exchange import LookupExchange
 from reportdl_core.policy import Policy
 from reportdl_core.sink import Sink
 from reportdl_core.wire import Outgoing
@@ -144,7 +145,7 @@ class Errands:
         self._version = credentials.version
         self._awaited = 0
 
-    def begin(self, command: Request | RenewCredentials) -> Errand | Event:
+    def begin(self, command: Request | RenewCredentials | LookUp) -> Errand | Event:
         """An errand for the transport, or the command's answer where nothing needs to be sent."""
         if isinstance(command, RenewCredentials):
             return self._renew(command)
@@ -153,6 +154,8 @@ class Errands:
             # Known without asking: the server would say 401. The core renews, and this request repeats (D16).
             return Refused(number=command.number, refusal=Refusal.CREDENTIALS, message="no credential yet")
         self._version = version
+        if isinstance(command, LookUp):
+            return self._errand(LookupExchange(command, policy=self._policy), vouching)
         sink = self._sink if isinstance(command, Get) else None
         return self._errand(Exchange(command, policy=self._policy, sink=sink, progress=self._progress), vouching)
 

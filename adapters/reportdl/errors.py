@@ -34,6 +34,7 @@ __all__ = [
     "Unreachable",
     "UnverifiedFile",
     "describe",
+    "exception_for",
     "raise_for",
 ]
 
@@ -153,12 +154,18 @@ _STATES: Final = {
     "Check": "check",
     "Get": "get",
     "RenewCredentials": "get_token",
+    "LookUp": "list",
 }
+
+
+def exception_for(reason: Reason) -> type[DownloadError]:
+    """The class that a failed outcome with this reason is raised as. KeyError for DELIVERED, which is no failure."""
+    return _CLASSES[reason]
 
 
 def raise_for(outcome: Outcome, job: Job) -> Never:
     """Raise the exception that belongs to a failed outcome."""
-    raise _CLASSES[outcome.reason](outcome, job)
+    raise exception_for(outcome.reason)(outcome, job)
 
 
 def describe(outcome: Outcome, job: Job) -> str:

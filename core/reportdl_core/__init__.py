@@ -11,6 +11,7 @@ from reportdl_core.commands import (
     Get,
     Init,
     ListFormats,
+    LookUp,
     RenewCredentials,
     Request,
     Run,
@@ -26,6 +27,7 @@ from reportdl_core.events import (
     FileReceived,
     FormatsListed,
     Kept,
+    LookedUp,
     Lost,
     Refused,
     RunFinished,
@@ -41,6 +43,7 @@ from reportdl_core.job import Job
 from reportdl_core.lifecycle import FINAL, MOVES, Move, State
 from reportdl_core.outcome import Evidence, Outcome, Receipt
 from reportdl_core.policy import Expiry, Policy, Preflight
+from reportdl_core.questions import ListedReport, Segment
 from reportdl_core.secret import Secret
 from reportdl_core.session import Session
 
@@ -67,7 +70,10 @@ __all__ = [
     "Job",
     "Kept",
     "ListFormats",
+    "ListedReport",
     "LocalProtocolError",
+    "LookUp",
+    "LookedUp",
     "Lost",
     "Move",
     "Outcome",
@@ -84,6 +90,7 @@ __all__ = [
     "Run",
     "RunFinished",
     "Secret",
+    "Segment",
     "Sent",
     "Session",
     "State",

@@ -15,6 +15,7 @@ from reportdl_core.commands import (
     Get,
     Init,
     ListFormats,
+    LookUp,
     RenewCredentials,
     Run,
     Wait,
@@ -27,6 +28,7 @@ from reportdl_core.events import (
     FileNotKept,
     FileReceived,
     FormatsListed,
+    LookedUp,
     Lost,
     Refused,
     RunFinished,
@@ -92,6 +94,8 @@ _ROWS: Final[dict[Answer, tuple[Meaning, Meaning, Meaning, Meaning, Meaning]]] =
 MEANINGS: Final[dict[tuple[Answer, type[Command]], Meaning]] = {
     (answer, column): meaning for answer, row in _ROWS.items() for column, meaning in zip(_COLUMNS, row, strict=True)
 }
+# Outside the rules' table: a question without effect, as harmless as `formats`.
+MEANINGS.update({(answer, LookUp): row[0] for answer, row in _ROWS.items()})
 
 Failure = StatusReported | Refused | Lost | Cancelled
 """The events that the table is about: everything but the one good answer that each command hopes for."""
@@ -103,6 +107,7 @@ _GOOD: Final[dict[type[Command], tuple[type[Event], ...]]] = {
     Check: (),
     Get: (FileReceived, FileNotKept),
     RenewCredentials: (CredentialsRenewed,),
+    LookUp: (LookedUp,),
     Wait: (WaitElapsed,),
 }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reportdl_core.job import Job
 from reportdl_core.outcome import Outcome
+from reportdl_core.questions import Question
 from reportdl_core.secret import Secret
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Get",
     "Init",
     "ListFormats",
+    "LookUp",
     "Other",
     "RenewCredentials",
     "Request",
@@ -92,6 +94,15 @@ class RenewCredentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookUp:
+    """Ask one of the endpoint's neighbours. No session issues it: a person looks for ids before there is a job."""
+
+    number: int
+    question: Question
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
     """Nothing is outstanding any more: let go of what is held. Never answered."""
 
@@ -105,5 +116,5 @@ Request = ListFormats | Init | Run | Check | Get
 Other = ListFormats | Init | Check | Get | RenewCredentials | Wait
 """What may be outstanding beside a `Run` (I4)."""
 
-Command = Request | Wait | RenewCredentials | Finish
-"""All that a driver can be told: a closed union, to be matched to its end."""
+Command = Request | Wait | RenewCredentials | LookUp | Finish
+"""All that a driver can be told: a closed union, to be matched to its end. A `Download` never issues a `LookUp`."""

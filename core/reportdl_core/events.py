@@ -10,6 +10,7 @@ from enum import Enum
 
 from reportdl_core.errors import Refusal
 from reportdl_core.outcome import Receipt
+from reportdl_core.questions import Found
 from reportdl_core.secret import Secret
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "FileReceived",
     "FormatsListed",
     "Kept",
+    "LookedUp",
     "Lost",
     "Refused",
     "RunFinished",
@@ -148,6 +150,14 @@ class CredentialsRenewed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookedUp:
+    """What a neighbour of the endpoint answered."""
+
+    number: int
+    found: Found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
     """The driver stopped the command itself. For a command still outstanding this is a loss (UNKNOWN)."""
 
@@ -165,6 +175,7 @@ Event = (
     | Lost
     | WaitElapsed
     | CredentialsRenewed
+    | LookedUp
     | Cancelled
 )
 """All that a driver can report: a closed union, to be matched to its end."""

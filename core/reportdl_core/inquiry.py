@@ -1,6 +1,5 @@
-"""Decides how one harmless question is asked until it is answered: `formats` by itself, without a session.
+"""Decides how the formats of a report are asked for by themselves: `formats`, without a session (R8).
 
-The same table, pauses, renewals and limits as a session's preflight (D12, D16, D19), so nothing is decided twice.
 Must never be used for a request that has an effect.
 """
 
@@ -8,18 +7,11 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from reportdl_core.answers import fits
-from reportdl_core.commands import Command, ListFormats, RenewCredentials, Wait
-from reportdl_core.deadlines import ended_by_clock, horizon
-from reportdl_core.errors import LocalProtocolError
-from reportdl_core.events import Event, Lost, Sent, WaitElapsed
-from reportdl_core.facts import Facts, Renewal
-from reportdl_core.guard import Guard
+from reportdl_core.asking import Asking
+from reportdl_core.commands import ListFormats
+from reportdl_core.events import Event
 from reportdl_core.job import Job
-from reportdl_core.lifecycle import State
-from reportdl_core.outcome import Outcome
-from reportdl_core.policy import Policy, instant
-from reportdl_core.record import Record
+from reportdl_core.policy import Policy
 
 __all__ = ["Inquiry"]
 
@@ -27,77 +19,26 @@ _DEFAULT: Final = Policy()
 
 
 @final
-class Inquiry:
+class Inquiry(Asking[tuple[str, ...]]):
     """Asks which formats a report offers; driven like a `Session`.
 
     `outcome` becomes the tuple of formats, or an `Outcome` that says why there is none.
     """
 
-    __slots__ = ("_guard", "_other", "_record", "_seen", "outcome")
+    __slots__ = ()
 
     def __init__(self, *, element: int, segment: int = 0, policy: Policy = _DEFAULT, seed: int = 0, now: float) -> None:
-        now = instant(now)
         job = Job(element=element, segment=segment, format="any")  # never sent: `formats` takes no format
-        end = now + instant(policy.job_timeout)
-        facts = Facts(number=1, began=now, end=end, due=now, quiet_since=now)
-        self._guard, self._seen = Guard(), now
-        self._record = Record(job, policy, seed, facts)
-        self._other: ListFormats | RenewCredentials | Wait | None = None
-        self.outcome: tuple[str, ...] | Outcome | None = None
-        self._decide(now)
+        super().__init__(job, policy, seed=seed, now=now)
 
-    @property
-    def outstanding(self) -> tuple[Command, ...]:
-        """The command that wants an answer now; empty once it is over."""
-        return () if self._other is None else (self._other,)
+    def _question(self, *, number: int, deadline: float) -> ListFormats:
+        return ListFormats(number=number, job=self._record.job, deadline=deadline)
 
-    @property
-    def alarm(self) -> tuple[float, Event]:
-        """The deadline of what is outstanding, and the event to feed then; LocalProtocolError once it is over."""
-        match self._other:
-            case None:
-                raise LocalProtocolError("the inquiry is over: nothing is outstanding")
-            case Wait(number=number, deadline=deadline):
-                return deadline, WaitElapsed(number=number)
-            case command:
-                late = Lost(number=command.number, sent=Sent.UNKNOWN, message="no answer by its deadline")
-                return command.deadline, late
+    def _learn(self, event: Event) -> None:
+        """Nothing: the record keeps the formats."""
 
-    def receive(self, event: Event, *, now: float) -> tuple[Command, ...]:
-        """Take what happened; return the commands that are new. Misuse as in `Session.receive`."""
-        with self._guard:
-            now, command = instant(now), self._other
-            if now < self._seen or not 0 < event.number < self._record.facts.number:
-                raise LocalProtocolError("the clock ran backwards, or no command has that number")
-            if command is None or command.number != event.number:
-                return ()
-            if not fits(command, event):
-                raise LocalProtocolError(f"{type(event).__name__} does not answer {type(command).__name__}")
-            self._seen, self._other = now, None
-            self._record.take(command, event, now)
-            return self._decide(now)
+    def _answer(self) -> tuple[str, ...] | None:
+        return self._record.facts.formats
 
-    def _decide(self, now: float) -> tuple[Command, ...]:
-        record, facts = self._record, self._record.facts
-        if facts.formats is not None:
-            self.outcome = facts.formats
-            return ()
-        verdict = ended_by_clock(facts, record.policy, now=now, receiving=False) or record.verdict
-        if verdict is not None:
-            self.outcome = Outcome(
-                state=State.ERROR, reason=verdict.reason, ended_in=State.INIT, evidence=facts.evidence
-            )
-            return ()
-        self._other = self._next(now)
-        return (self._other,)
-
-    def _next(self, now: float) -> ListFormats | RenewCredentials | Wait:
-        record, facts = self._record, self._record.facts
-        number, facts.number = facts.number, facts.number + 1
-        latest = horizon(facts, record.policy)
-        if now < facts.due:
-            return Wait(number=number, deadline=min(facts.due, latest))
-        deadline = min(now + instant(record.policy.request_timeout), latest)
-        if facts.renewal is Renewal.WANTED:
-            return RenewCredentials(number=number, deadline=deadline)
-        return ListFormats(number=number, job=record.job, deadline=deadline)
+    def _without(self) -> None:
+        return None

@@ -20,6 +20,7 @@ from reportdl_core.events import (
     FileReceived,
     FormatsListed,
     Kept,
+    LookedUp,
     Lost,
     Refused,
     RunFinished,
@@ -62,6 +63,9 @@ class Record:
                 self._on_formats_listed(event, now)
             case TokenIssued():
                 self._on_token_issued(event, now)
+            case LookedUp():
+                self._on_valid(now)
+                facts.due, facts.pauses = now, 0
             case RunFinished():
                 facts.run = RunPhase.OVER
                 self._on_run_finished(now)
@@ -263,7 +267,7 @@ class Record:
         self.verdict = final_verdict(facts, command, event, answer, expired=expired)
         unnamed = facts.formats is None and not isinstance(command, ListFormats)
         if self.verdict.reason is Reason.INVALID_FORMAT and unnamed:
-            # Asked without a preflight: the others are named before the end (D12).
+            # Command without a preflight: the others are named before the end (D12).
             self.verdict, facts.naming, facts.run = None, True, RunPhase.OVER
             self._at_once(now)
 

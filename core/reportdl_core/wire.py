@@ -25,7 +25,7 @@ from reportdl_core.events import (
 from reportdl_core.http_head import Head
 from reportdl_core.secret import Secret
 
-__all__ = ["Outgoing", "answer", "outgoing", "query_token"]
+__all__ = ["Outgoing", "answer", "outgoing", "plain_get", "query_token", "refused"]
 
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HEX: Final = frozenset("0123456789ABCDEFabcdef")
@@ -79,24 +79,28 @@ def outgoing(command: Request) -> Outgoing:
 def _request(command: Request, state: str, query: str) -> Outgoing:
     job = command.job
     path = f"/api/element/id/{job.element}/segment/{job.segment}/download/state/{state}"
-    accept = "*/*" if isinstance(command, Get) else "application/json"
+    return plain_get(path + query, accept="*/*" if isinstance(command, Get) else "application/json")
+
+
+def plain_get(target: str, *, accept: str = "application/json") -> Outgoing:
+    """A GET of path and query, with the headers that every one of them has."""
     # identity: a length that counts coded bytes would verify nothing of the file (D34). no-cache: D23.
     headers = (("Accept", accept), ("Accept-Encoding", "identity"), ("Cache-Control", "no-cache"))
-    return Outgoing(method="GET", target=path + query, headers=headers)
+    return Outgoing(method="GET", target=target, headers=headers)
 
 
 def answer(command: Request, head: Head, body: bytes) -> Event:
     """What an answer that is not a file says; `body` is whole, or empty where it was too long (D26, D36)."""
     if head.status // 100 == 2:
         return _success(command, head, body)
-    refusal, message = _refused(command, head, body)
-    return Refused(
-        number=command.number,
-        refusal=refusal,
-        message=message,
-        code=head.status,
-        retry_after=head.retry_after if refusal is Refusal.BUSY else None,
-    )
+    return refused(command.number, head, body, hidden=_hidden(command))
+
+
+def refused(number: int, head: Head, body: bytes, *, hidden: tuple[str, ...] = ()) -> Refused:
+    """What an answer that is not 2xx says to the command `number`, with `hidden` texts masked."""
+    refusal, message = _refusal(head, body, hidden)
+    after = head.retry_after if refusal is Refusal.BUSY else None
+    return Refused(number=number, refusal=refusal, message=message, code=head.status, retry_after=after)
 
 
 def _hidden(command: Request) -> tuple[str, ...]:
@@ -107,11 +111,11 @@ def _hidden(command: Request) -> tuple[str, ...]:
     return tuple(sorted({issued, query_token(command.token), unquote(issued)}, key=len, reverse=True))
 
 
-def _refused(command: Request, head: Head, body: bytes) -> tuple[Refusal, str]:
+def _refusal(head: Head, body: bytes, hidden: tuple[str, ...]) -> tuple[Refusal, str]:
     status = head.status
     if status // 100 == 3:
         return Refusal.REDIRECTED, f"points to {head.location_origin}"
-    envelope = read_envelope(body, hidden=_hidden(command))
+    envelope = read_envelope(body, hidden=hidden)
     message = envelope.message if isinstance(envelope, Envelope) else ""
     named = refusal_of_message(message)
     match status:

@@ -27,6 +27,7 @@ from reportdl_core import (
     Event,
     Finish,
     Job,
+    LookUp,
     Outcome,
     Receipt,
     Refusal,
@@ -133,7 +134,7 @@ class Server(NamedTuple):
     credential: Secret
 
     async def perform(self, command: Command, download: Download, place: Place) -> Event:
-        assert not isinstance(command, Wait | Finish)
+        assert not isinstance(command, Wait | Finish | LookUp)  # no Download issues a LookUp
         if isinstance(command, RenewCredentials):  # with an application key: reportdl_core.renewal
             return Refused(number=command.number, refusal=Refusal.CREDENTIALS, message="hand in a new credential")
         exchange, sent = Exchange(command, policy=download.policy, sink=place), Sent.NOT_SENT

@@ -24,7 +24,10 @@ from reportdl_core import (
     Get,
     Init,
     Job,
+    ListedReport,
     ListFormats,
+    LookedUp,
+    LookUp,
     Lost,
     Outcome,
     Policy,
@@ -34,6 +37,7 @@ from reportdl_core import (
     Run,
     RunFinished,
     Secret,
+    Segment,
     Sent,
     Session,
     State,
@@ -87,7 +91,7 @@ def commands_are_a_closed_union(command: Command) -> str:
         case Run() | Check() | Get():
             assert_type(command.token, Secret)
             return "with a token"
-        case Wait() | RenewCredentials():
+        case Wait() | RenewCredentials() | LookUp():
             assert_type(command.deadline, float)
             return "without a job"
         case Finish():
@@ -99,7 +103,7 @@ def commands_are_a_closed_union(command: Command) -> str:
 
 def a_forgotten_command_is_seen(command: Command) -> str:
     match command:
-        case ListFormats() | Init() | Run() | Check() | Wait() | RenewCredentials() | Finish():
+        case ListFormats() | Init() | Run() | Check() | Wait() | RenewCredentials() | LookUp() | Finish():
             return "but Get"
         case _:
             assert_never(command)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -119,6 +123,8 @@ def events_are_a_closed_union(event: Event) -> int:
             assert_type(event.retry_after, float | None)
         case Lost():
             assert_type(event.sent, Sent)
+        case LookedUp():
+            assert_type(event.found, tuple[ListedReport, ...] | tuple[Segment, ...])
         case StatusReported() | RunFinished() | WaitElapsed() | CredentialsRenewed() | Cancelled():
             pass
         case _:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from reportdl.batch.destinations import Delivered, NotDelivered, Objects
 from reportdl.batch.holding import held_from
 from reportdl.client import Client
+from reportdl.drivers import Observe
 from reportdl.files import Clash
 from reportdl.progress import OnProgress
 from reportdl_core.job import Job
@@ -37,6 +38,7 @@ def download_to_url(
     clash: Clash | None = None,
     options: dict[str, Any] | None = None,
     on_progress: OnProgress | None = None,
+    observe: Observe | None = None,
 ) -> Stored:
     """Bring one report to a store. A `url` that ends in a slash is a folder, and takes the server's name for the file.
 
@@ -51,7 +53,12 @@ def download_to_url(
     spool = tempfile.mkdtemp(prefix="reportdl-")
     try:
         receipt = client.download(
-            job.element, segment=job.segment, format=job.format, to=spool + os.sep, on_progress=on_progress
+            job.element,
+            segment=job.segment,
+            format=job.format,
+            to=spool + os.sep,
+            on_progress=on_progress,
+            observe=observe,
         )
         return Stored(_delivered(place, receipt, job, name).path, receipt)
     finally:

@@ -11,7 +11,19 @@ import reportdl
 
 __all__ = ["app"]
 
-_COMMANDS: Final = ("get", "formats", "batch", "resume", "serve")
+# Command to the function that it is: `list` is a word of Python.
+_COMMANDS: Final = {
+    "get": "get",
+    "formats": "formats",
+    "batch": "batch",
+    "resume": "resume",
+    "list": "listing",
+    "serve": "serve",
+    "conform": "conform",
+    "trace": "trace",
+    "replay": "replay",
+    "doctor": "doctor",
+}
 
 
 class _Late(click.Group):
@@ -23,7 +35,8 @@ class _Late(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"reportdl.cli.{cmd_name}"), cmd_name)
+        name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"reportdl.cli.{name}"), name)
         return command
 
 
@@ -41,6 +54,7 @@ def app() -> None:
     \b
     Examples
       export REPORTDL_URL=https://mi.example.com REPORTDL_TOKEN=...
+      reportdl list sales
       reportdl formats 1042
       reportdl get 1042 -f pdf -o out/
       reportdl batch night.csv -o out/

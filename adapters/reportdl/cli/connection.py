@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from reportdl_core.errors import ReportdlError
+from reportdl.cli.speech import tell
+from reportdl_core.errors import Reason, ReportdlError
 
 if TYPE_CHECKING:
     from reportdl.batch.servers import Server
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
     from reportdl.network import Network
     from reportdl.origin import Origin
     from reportdl.transports import Transport
+    from reportdl_core.job import Job
     from reportdl_core.policy import Policy
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "Reached"]
 
 _KEY: Final = ("REPORTDL_APPLICATION_ID", "REPORTDL_APPLICATION_KEY", "REPORTDL_USER")
 
@@ -36,7 +38,7 @@ _KEY: Final = ("REPORTDL_APPLICATION_ID", "REPORTDL_APPLICATION_KEY", "REPORTDL_
 class Connection:
     """What was said about the server. `timeout` in seconds, for the whole job."""
 
-    url: str
+    url: str | None
     token_file: Path | None
     bearer: bool
     ca_bundle: str | None
@@ -44,8 +46,9 @@ class Connection:
     proxy: str | None
     allow_insecure: bool
     allow_unverified_tls: bool
-    expiry: str
+    expiry: str | None
     timeout: float
+    profile: Path | None
     no_preflight: bool
     verbose: bool
 
@@ -58,18 +61,17 @@ class Connection:
         """
         from reportdl.cli.watched import Watched
         from reportdl.client import Client
-        from reportdl.origin import Origin
 
-        origin = Origin.parse(self.url, allow_insecure=self.allow_insecure)
+        origin = self._origin()
         credentials = _credentials(self.token_file, bearer=self.bearer)
-        transport = self._transport(origin)
+        transport = self.transport(origin)
         try:
             yield Client(
-                self.url,
+                str(origin),
                 credentials=credentials,
                 policy=self._policy(allow_unverified),
                 transport=Watched(transport, watcher),
-                allow_insecure=self.allow_insecure,
+                allow_insecure=True,  # it has been allowed, or refused, already
             )
         finally:
             transport.close()
@@ -78,13 +80,13 @@ class Connection:
         """The same server for a batch. Raises as `client` does."""
         from reportdl.batch.servers import Server
 
-        credentials = _credentials(self.token_file, bearer=self.bearer)
+        origin = self._origin()
         return Server(
-            self.url,
-            credentials=credentials,
+            str(origin),
+            credentials=_credentials(self.token_file, bearer=self.bearer),
             policy=self._policy(allow_unverified=False),
-            network=self._network(),
-            allow_insecure=self.allow_insecure,
+            network=self.network,
+            allow_insecure=True,  # it has been allowed, or refused, already
         )
 
     def _policy(self, allow_unverified: bool) -> Policy:
@@ -93,15 +95,50 @@ class Connection:
         from reportdl.client import DEFAULT_POLICY
         from reportdl_core.policy import Expiry, Preflight
 
+        policy = self._profiled(DEFAULT_POLICY)
+        # What is typed counts more than what was saved.
         return replace(
-            DEFAULT_POLICY,
-            expiry=Expiry(self.expiry),
+            policy,
+            expiry=policy.expiry if self.expiry is None else Expiry(self.expiry),
             job_timeout=self.timeout,
-            preflight=Preflight.OFF if self.no_preflight else Preflight.ON,
+            preflight=Preflight.OFF if self.no_preflight else policy.preflight,
             allow_unverified=allow_unverified,
         )
 
-    def _network(self) -> Network:
+    def _profiled(self, policy: Policy) -> Policy:
+        if self.profile is None:
+            return policy
+        from reportdl.profile import load_profile
+
+        profile = load_profile(self.profile)
+        if profile.server != (asked := str(self._origin())):
+            tell(f"reportdl: note: the profile is of {profile.server}, not of {asked}")
+        return profile.applied(policy)
+
+    @contextmanager
+    def reached(self) -> Generator[Reached]:
+        """The pieces of a client, for what speaks to the server in another way. Raises as `client` does."""
+        origin = self._origin()
+        credentials = _credentials(self.token_file, bearer=self.bearer)
+        transport = self.transport(origin)
+        try:
+            yield Reached(origin=origin, credentials=credentials, transport=transport, policy=self._policy(False))
+        finally:
+            transport.close()
+
+    def credentials_in(self, token_file: Path | None) -> Credentials | None:
+        """Another credential, of the same kind; None for no file."""
+        return None if token_file is None else _credentials(token_file, bearer=self.bearer)
+
+    def _origin(self) -> Origin:
+        from reportdl.origin import Origin
+
+        assert self.url is not None, "click asks for it"
+        return Origin.parse(self.url, allow_insecure=self.allow_insecure)
+
+    @property
+    def network(self) -> Network:
+        """How the server is reached."""
         from reportdl.network import Network
 
         return Network(
@@ -111,11 +148,19 @@ class Connection:
             allow_unverified_tls=self.allow_unverified_tls,
         )
 
-    def _transport(self, origin: Origin) -> Transport:
+    def credentials_or_why_not(self) -> Credentials | str:
+        """The credentials, or what is wrong with those that were given."""
+        try:
+            return _credentials(self.token_file, bearer=self.bearer)
+        except click.UsageError as error:
+            return error.format_message().removeprefix("no credentials: ")
+
+    def transport(self, origin: Origin) -> Transport:
+        """What carries the requests. Raises click.UsageError where certificates or the proxy cannot be used."""
         from reportdl.transports.urllib3 import Urllib3Transport
 
         try:
-            return Urllib3Transport(origin, network=self._network())
+            return Urllib3Transport(origin, network=self.network)
         except ReportdlError:
             raise
         except OSError as error:  # ssl.SSLError is one
@@ -123,6 +168,38 @@ class Connection:
         except ValueError:
             # Its text is the proxy's URL, which may hold a password.
             raise click.UsageError("the proxy's URL cannot be used") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """How a server is reached, in pieces."""
+
+    origin: Origin
+    credentials: Credentials
+    transport: Transport
+    policy: Policy
+
+    def sound_out(self, job: Job) -> None:
+        """Ask for the formats of a report. Raises the DownloadError for which asking anything else is no use."""
+        from reportdl.client import Client
+        from reportdl.errors import DownloadError
+
+        client = Client(
+            str(self.origin),
+            credentials=self.credentials,
+            policy=self.policy,
+            transport=self.transport,
+            allow_insecure=True,  # it has been allowed, or refused, already
+        )
+        try:
+            client.formats(job.element, segment=job.segment)
+        except DownloadError as error:
+            if error.outcome.reason not in _TELLING:
+                raise
+
+
+# Ends of `formats` that say something of the server, rather than that it cannot be asked.
+_TELLING: Final = frozenset({Reason.PROTOCOL, Reason.REFUSED, Reason.NO_DOWNLOADS, Reason.ENDPOINT_MISSING})
 
 
 def _credentials(token_file: Path | None, *, bearer: bool) -> Credentials:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reportdl.client import Client
     from reportdl.files import Clash
     from reportdl.progress import Progress
+    from reportdl.trace import Recording
     from reportdl_core.outcome import Receipt
 
 __all__ = ["get"]
@@ -47,6 +48,7 @@ _LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
 @click.option("--overwrite", is_flag=True, help="In a folder: replace a file that has the name already.")
 @click.option("--skip-existing", is_flag=True, help="Keep a file that has the name already, and print its path.")
 @click.option("--allow-unverified", is_flag=True, help="Publish a file of which nothing proves that it is whole.")
+@click.option("--trace", metavar="FILE", help="Record the job there, for `reportdl trace FILE`: it holds no token.")
 @click.option(
     "--json",
     "as_json",
@@ -64,6 +66,7 @@ def get(
     overwrite: bool,
     skip_existing: bool,
     allow_unverified: bool,
+    trace: str | None,
     as_json: bool,
     connection: Connection,
 ) -> None:
@@ -86,13 +89,17 @@ def get(
     to_stdout = output == "-"
     pipe = _pipe(key) if to_stdout else None
     label = f"{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"
+    recording = None if trace is None else _recording(trace)
     plain = connection.verbose or (to_stdout and sys.stdout.isatty())
     with display(label, plain=plain) as shown, connection.client(shown, allow_unverified=allow_unverified) as client:
         seen = _Seen(shown)
-        if _URL.match(output):
-            _to_url(client, job, output, clash=clash, storage=storage, seen=seen, as_json=as_json)
-            return
         try:
+            if _URL.match(output):
+                options = stored_options(storage)
+                _to_url(
+                    client, job, output, clash=clash, options=options, seen=seen, recording=recording, as_json=as_json
+                )
+                return
             got = client.download(
                 job.element,
                 segment=job.segment,
@@ -100,13 +107,24 @@ def get(
                 to=output if pipe is None else pipe.binary,
                 clash=clash,
                 on_progress=seen,
+                observe=recording,
             )
         except Stopped as stop:
             stop.note = seen.note(output)
             raise
+        finally:
+            if recording is not None and recording.broken is not None:
+                why = recording.broken.strerror or recording.broken
+                tell(f"reportdl: note: the trace could not be written to its end: {why}")
     if pipe is not None and pipe.reader_left:
         raise click.exceptions.Exit(READER_LEFT)
     _told(got, as_json=as_json)
+
+
+def _recording(path: str) -> Recording:
+    from reportdl.trace import recording
+
+    return recording(path)
 
 
 def _to_url(
@@ -115,13 +133,14 @@ def _to_url(
     output: str,
     *,
     clash: Clash | None,
-    storage: tuple[str, ...],
+    options: dict[str, Any],
     seen: _Seen,
+    recording: Recording | None,
     as_json: bool,
 ) -> None:
     from reportdl.batch.single import download_to_url
 
-    stored = download_to_url(client, job, output, clash=clash, options=stored_options(storage), on_progress=seen)
+    stored = download_to_url(client, job, output, clash=clash, options=options, on_progress=seen, observe=recording)
     got = stored.receipt
     if not as_json:
         say(stored.url)

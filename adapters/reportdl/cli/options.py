@@ -15,21 +15,25 @@ import click
 
 from reportdl.cli.connection import Connection
 
-__all__ = ["connecting", "logged", "segment_option", "storage_option", "stored_options"]
+__all__ = ["connecting", "connecting_loosely", "logged", "segment_option", "storage_option", "stored_options"]
 
 R = TypeVar("R")
 
 _FILE: Final = click.Path(exists=True, dir_okay=False)
 
-_OPTIONS: Final = (
-    click.option(
+
+def _url(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
         "--url",
         envvar="REPORTDL_URL",
         show_envvar=True,
-        required=True,
+        required=required,
         metavar="URL",
         help="The server, such as https://mi.example.com.",
-    ),
+    )
+
+
+_OPTIONS: Final = (
     click.option(
         "--token-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -49,9 +53,8 @@ _OPTIONS: Final = (
     click.option(
         "--expiry",
         type=click.Choice(["confirm", "documented"]),
-        default="confirm",
-        show_default=True,
-        help="After the token's 5 minutes: ask the server whether it keeps the session, or give up by the clock.",
+        help="After the token's 5 minutes: ask the server whether it keeps the session, or give up by the clock.  "
+        "[default: confirm, or what --profile says]",
     ),
     click.option(
         "--timeout",
@@ -60,6 +63,11 @@ _OPTIONS: Final = (
         show_default=True,
         metavar="SECONDS",
         help="For the whole job.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Decide as fits the server that `reportdl conform --save-profile` examined.",
     ),
     click.option("--no-preflight", is_flag=True, help="Do not ask for the formats first: one request less."),
     click.option("-v", "--verbose", is_flag=True, help="Log each request and each move to stderr."),
@@ -106,7 +114,15 @@ def logged(name: str) -> None:
 
 def connecting(command: Callable[..., R]) -> Callable[..., R]:
     """Give a command the options of a connection; it gets them as one argument, `connection`."""
+    return _connecting(command, url_required=True)
 
+
+def connecting_loosely(command: Callable[..., R]) -> Callable[..., R]:
+    """The same for a command that can do without a server; `connection.url` is then empty."""
+    return _connecting(command, url_required=False)
+
+
+def _connecting(command: Callable[..., R], *, url_required: bool) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(**said: Any) -> R:
         connection = Connection(**{name: said.pop(name) for name in Connection.__dataclass_fields__})
@@ -115,6 +131,6 @@ def connecting(command: Callable[..., R]) -> Callable[..., R]:
         return command(connection=connection, **said)
 
     decorated: Callable[..., R] = wrapped
-    for option in reversed(_OPTIONS):
+    for option in reversed((_url(required=url_required), *_OPTIONS)):
         decorated = option(decorated)
     return decorated

@@ -59,6 +59,7 @@ _STOPPED_BY_HAND = 130
     help="Ask for the credentials of this environment: REPORTDL_APPLICATION_ID with REPORTDL_APPLICATION_KEY for any "
     "user, REPORTDL_TOKEN as REPORTDL_USER's personal API token. Otherwise any credential is accepted.",
 )
+@click.option("--control", is_flag=True, help="Let this machine change faults while it runs, by HTTP: /control.")
 @click.option("-v", "--verbose", is_flag=True, help="Log each call to stderr.")
 def serve(
     *,
@@ -69,6 +70,7 @@ def serve(
     generation_seconds: float,
     catalog: Path | None,
     guarded: bool,
+    control: bool,
     verbose: bool,
 ) -> None:
     """Run the reference endpoint: the whole document, on real reports, until Ctrl-C or SIGTERM.
@@ -90,7 +92,8 @@ def serve(
       get.cut_at=1000:1          one file cut after 1,000 bytes
       get.envelope=1             one {"status": ...} where the file should be
       init.html=1                one login page
-    A kind that is not there names all that are.
+    A kind that is not there names all that are. With --control:
+      curl -H 'Content-Type: application/json' -d '{"faults":["check.html=1"]}' $REPORTDL_URL/control
     """  # noqa: D301 - click's own mark for lines that stay as they are
     chosen = _switched(switches)
     try:
@@ -113,6 +116,7 @@ def serve(
             switches=chosen,
             faults=list(faults),
             generation_seconds=generation_seconds,
+            control=control,
         )
     except KeyboardInterrupt:
         tell("stopped")

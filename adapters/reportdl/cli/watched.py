@@ -18,6 +18,7 @@ from reportdl_core.events import (
     FileNotKept,
     FileReceived,
     FormatsListed,
+    LookedUp,
     Lost,
     Refused,
     RunFinished,
@@ -85,7 +86,7 @@ def _trouble(event: Event) -> str | None:
         case Refused():
             code = f" ({event.code})" if event.code is not None else ""
             return (event.message or event.refusal.value) + code
-        case FormatsListed() | TokenIssued() | RunFinished() | StatusReported() | FileReceived():
+        case FormatsListed() | LookedUp() | TokenIssued() | RunFinished() | StatusReported() | FileReceived():
             return None
         case FileNotKept() | WaitElapsed() | CredentialsRenewed() | Cancelled():
             return None

@@ -5,12 +5,14 @@ A driver keeps what runs equal to what is outstanding, waits for an event or the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from reportdl_core.commands import Command
+from reportdl_core.download import Download
 from reportdl_core.events import Event
 
-__all__ = ["Driven", "Observer"]
+__all__ = ["Driven", "Observe", "Observer"]
 
 
 class Driven(Protocol):
@@ -42,3 +44,7 @@ class Observer(Protocol):
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
         """`event` was taken (None at the start) and `new` commands are about to be executed."""
         ...
+
+
+Observe = Callable[[Download], Observer]
+"""Asked once for each job, before it begins: who is to be told of it. What it raises is raised to the caller."""

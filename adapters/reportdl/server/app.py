@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final, TypedDict
 
 from starlette.applications import Starlette
@@ -19,6 +20,8 @@ from starlette.types import Receive, Scope, Send
 
 from reportdl.server.accounts import Accounts
 from reportdl.server.calls import CallLog
+from reportdl.server.control import PATH
+from reportdl.server.control import control as control_of
 from reportdl.server.delivery import STALL
 from reportdl.server.download import PREFIX, DownloadEndpoint
 from reportdl.server.elements import element_info, elements, plugins, values
@@ -52,6 +55,7 @@ class Options(TypedDict, total=False):
     stall: float
     calls: CallLog | None
     clock: Callable[[], float]
+    control: bool
 
 
 class _RawRoute(BaseRoute):
@@ -81,6 +85,7 @@ def create_app(
     stall: float = STALL,
     calls: CallLog | None = None,
     clock: Callable[[], float] = time.monotonic,
+    control: bool = False,
 ) -> Starlette:
     """The reference endpoint as a Starlette application; run it by `serve` or LoopbackServer.
 
@@ -88,17 +93,20 @@ def create_app(
     the readings of the protocol, `faults` what goes wrong on purpose (values, or texts of `fault_grammar`). A
     generation takes at least `generation_seconds`; `generations_at_once` run side by side.
     `stall` is how many seconds a client may take for one chunk (D35). `calls`, where given, remembers every call.
-    `clock` is monotonic, in seconds. Raises InvalidFault, and InvalidCatalog where the demo's is broken.
+    `clock` is monotonic, in seconds. With `control`, faults can be changed by HTTP from this machine. Raises
+    InvalidFault, and InvalidCatalog where the demo's is broken.
     """
     catalog = Catalog([demo()] if sources is None else sources)
     sessions = SessionLoop(
         Endpoint(switches=switches), catalog, seconds=generation_seconds, at_once=generations_at_once, clock=clock
     )
+    if control and calls is None:
+        calls = CallLog()
     service = Service(
         sessions=sessions, catalog=catalog, accounts=accounts, faults=fault_book(faults), calls=calls, stall=stall
     )
     app = Starlette(
-        routes=[_RawRoute(DownloadEndpoint(service)), *_neighbours(service)],
+        routes=[_RawRoute(DownloadEndpoint(service)), *_neighbours(service), *(_control(service) if control else ())],
         lifespan=_living(sessions),
         exception_handlers={404: _not_found, Exception: _broken},
     )
@@ -133,6 +141,12 @@ def _neighbours(service: Service) -> Iterable[BaseRoute]:
     }
     for path, methods in table.items():
         yield Route(path, Neighbour(service, path.rpartition("/")[2], methods))
+
+
+def _control(service: Service) -> Iterable[BaseRoute]:
+    assert service.calls is not None
+    # Not noted among the calls, nor hit by faults: it is no part of what is tested.
+    yield Route(PATH, Neighbour(replace(service, calls=None), "control", control_of(service.faults, service.calls)))
 
 
 def _response(answer: Plain) -> Response:

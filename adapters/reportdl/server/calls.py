@@ -48,6 +48,11 @@ class CallLog:
             self._calls.append(call)
             self._more.notify_all()
 
+    def clear(self) -> None:
+        """Forget them."""
+        with self._more:
+            self._calls.clear()
+
     def all(self) -> tuple[SeenCall, ...]:
         """What came so far."""
         with self._more:

@@ -2,7 +2,8 @@
 
     STATE.KIND[=ARGUMENT[,ARGUMENT]][:TIMES][@PROBABILITY]
 
-STATE is formats, init, run, check, get, get_token, or `*` for the endpoint's five. TIMES is how many calls are hit;
+STATE is formats, init, run, check, get, or `*` for all five; or a neighbour: get_token, element, element_info,
+dimension_value, data_source_plugin. TIMES is how many calls are hit;
 without it, all. A kind that takes no argument is written `KIND=TIMES`. Arguments are percent-decoded, so that `,`
 `:` and `@` can be part of one. Must never accept a text that means two things: anything else is InvalidFault.
 

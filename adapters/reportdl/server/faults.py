@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 _DOWNLOAD: Final = ("formats", "init", "run", "check", "get")
-STATES: Final = (*_DOWNLOAD, "get_token")
+STATES: Final = (*_DOWNLOAD, "get_token", "element", "element_info", "dimension_value", "data_source_plugin")
 
 
 class Answered(Enum):
@@ -240,6 +240,11 @@ class FaultBook:
         """Take all out of force."""
         with self._lock:
             self._left.clear()
+
+    def left(self) -> tuple[tuple[Fault, int | None], ...]:
+        """What is in force, each with how many calls it will still hit; None for all."""
+        with self._lock:
+            return tuple((fault, times) for fault, times in self._left if times != 0)
 
     def before(self, state: str) -> tuple[tuple[Timing, ...], Instead | None]:
         """What hits a call that has just come: delays and drops, and the answer given instead, if any."""

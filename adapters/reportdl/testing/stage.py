@@ -57,7 +57,9 @@ class Stage:
         library: str | None,
         server_tls: ssl.SSLContext | None = None,
         network: Network | None = None,
+        peer: Callable[..., RawServer] = RawServer,
     ) -> None:
+        self._peer = peer
         self._make, self._library, self._tls = make, library, server_tls
         self._network = network or Network(proxy="")
         self._cleanup = contextlib.ExitStack()
@@ -74,7 +76,7 @@ class Stage:
 
     def serve(self, answer: Callable[[Seen], Answer], *, trusted: bool = True) -> RawServer:
         """Start a server that says this, and make the transport that reaches it. Only once."""
-        server = self._cleanup.enter_context(RawServer(answer, tls=self._tls))
+        server = self._cleanup.enter_context(self._peer(answer, tls=self._tls))
         self.reach(server.url, trusted=trusted)
         return server
 

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import functools
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from reportdl.network import Network
+from reportdl.testing.raw_server import RawServer
 from reportdl.testing.stage import MakeTransport, Stage
 
 __all__ = ["Staged", "staged"]
 
 
-def staged(make: MakeTransport, library: str | None, scheme: str, folder: Path) -> Stage:
+def staged(
+    make: MakeTransport,
+    library: str | None,
+    scheme: str,
+    folder: Path,
+    peer: Callable[..., RawServer] = RawServer,
+) -> Stage:
     """A stage for a scheme; certificates for https are made in `folder`."""
     if scheme == "http":
-        return Stage(make, library=library)
+        return Stage(make, library=library, peer=peer)
     tls, authority = _certified()
     bundle = folder / "authority.pem"
     bundle.write_bytes(authority)
@@ -45,6 +52,9 @@ class Staged:
     library: ClassVar[str | None] = None
     """None for a sync transport; "asyncio" or "trio" for an async one."""
 
+    peer: ClassVar[Callable[..., Any]] = RawServer
+    """What stands at the other end; `MemoryPeer` for a transport without sockets."""
+
     @pytest.fixture
     def make_transport(self) -> MakeTransport:
         """A function from `Origin` and `Network` to the transport. It is called where the event loop runs."""
@@ -59,6 +69,6 @@ class Staged:
     @pytest.fixture
     def stage(self, make_transport: MakeTransport, scheme: str, tmp_path: Path) -> Iterator[Stage]:
         """One server and one transport."""
-        stage = staged(make_transport, self.library, scheme, tmp_path)
+        stage = staged(make_transport, self.library, scheme, tmp_path, self.peer)
         yield stage
         stage.close()

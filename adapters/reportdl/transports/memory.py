@@ -17,7 +17,7 @@ from typing import Final, assert_never, final
 from urllib.parse import quote, unquote
 
 from reportdl.drivers import Driven
-from reportdl_core.commands import Check, Finish, Get, Init, ListFormats, RenewCredentials, Request, Run, Wait
+from reportdl_core.commands import Check, Finish, Get, Init, ListFormats, LookUp, RenewCredentials, Request, Run, Wait
 from reportdl_core.endpoint import Endpoint
 from reportdl_core.endpoint_messages import (
     AbandonGeneration,
@@ -247,7 +247,7 @@ def drive(driven: Driven, server: MemoryServer, *, now: float = 0.0) -> float:
             server.cancel(number)
         for number in sorted(outstanding.keys() - running):
             command = outstanding[number]
-            if not isinstance(command, Wait | Finish):
+            if not isinstance(command, Wait | Finish | LookUp):  # a look-up is no matter of the endpoint
                 server.send(command, now=now)
         running = set(outstanding)
         when, late = driven.alarm

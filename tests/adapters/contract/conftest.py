@@ -17,6 +17,7 @@ from reportdl.testing.staging import Staged
 
 HERE = Path(__file__).parent
 NAMES = {
+    "Memory": "memory",
     "Urllib3": "urllib3",
     "Aiohttp": "aiohttp",
     "Httpx2Asyncio": "httpx2, asyncio",

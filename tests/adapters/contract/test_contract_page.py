@@ -58,6 +58,7 @@ def page(counts) -> str:
 
 
 NAMES_IN_ORDER = (
+    "memory",
     "urllib3",
     "aiohttp",
     "httpx2, asyncio",

@@ -60,7 +60,8 @@ class Caller:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             # As it is: http.client would add an Accept-Encoding of its own.
-            connection.putrequest(method, target, skip_accept_encoding=True)
+            named = "Host" in (headers or {})
+            connection.putrequest(method, target, skip_host=named, skip_accept_encoding=True)
             for name, value in {**self.headers, **(headers or {})}.items():
                 connection.putheader(name, value)
             if body is not None:

@@ -106,8 +106,8 @@ def test_several_threads_make_the_same_file_at_once(
     assert {path.read_bytes() for path in files} == {made(1042, key).read_bytes()}
 
 
-def awkward() -> Table:
-    """Everything that has to be escaped, wrapped, left out or shown in another font."""
+def awkward(title: str = 'Quarter & "half" <b>*of*</b> #panic("x")') -> Table:
+    """Everything that has to be escaped, wrapped or left out."""
     rows = tuple(
         (
             f'=HYPERLINK("x")&<b>\'{"long" * 30} #emph[x] $x$ \\',
@@ -118,7 +118,7 @@ def awkward() -> Table:
         for number in range(30)
     )
     return Table(
-        title='Quarter & "half" <b>*of*</b> 東京 #panic("x")',
+        title=title,
         subtitle="one two " * 30,
         notes=("note " * 60, "n" * 200),
         issued=date(1999, 2, 28),
@@ -141,6 +141,28 @@ def test_awkward_text_is_text_in_every_format(key: str, tmp_path: Path) -> None:
     ends = FORMATS[key].ends
     assert path.stat().st_size > 500
     assert ends is None or ends(path.read_bytes()[-TAIL:])
+
+
+def machine_has_a_font_for(text: str) -> bool:
+    """Asked by rendering a picture of it; the library's own fonts have no Chinese character."""
+    import typst
+
+    source = f"#set page(width: auto, height: auto)\n{text}".encode()
+    try:
+        typst.compile(source, format="pdf", pdf_standards="ua-1", timestamp=0)
+    except typst.TypstError as error:  # what else PDF/UA-1 wants of a document is not the question
+        return "could not be displayed" not in error.message
+    return True
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_text_that_the_library_has_no_font_for_is_shown_by_the_machines(key: str, tmp_path: Path) -> None:
+    if not machine_has_a_font_for("東京"):
+        missing = "needs a font with Chinese characters, such as Debian's fonts-droid-fallback"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    path = tmp_path / f"tokyo.{FORMATS[key].extension}"
+    generate(key, awkward(title="Quarter of 東京"), path)
+    assert path.stat().st_size > 500
 
 
 @pytest.mark.parametrize("key", KEYS)

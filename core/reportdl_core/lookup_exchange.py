@@ -1,0 +1,123 @@
+"""Decides how a look-up is carried out over HTTP, and what a server's rows say of reports and segments.
+
+A row that names no element is left out: what else the server lists is still of use. Must never trust a row: ids come
+as integers or as texts (D32), names hold anything (D36).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final, assert_never, cast, final
+
+from reportdl_core.commands import LookUp
+from reportdl_core.envelope import clean_message
+from reportdl_core.errors import Refusal
+from reportdl_core.events import Event, LookedUp, Refused
+from reportdl_core.http_head import Head
+from reportdl_core.policy import Policy
+from reportdl_core.questions import DimensionValues, ElementInfo, Elements, Found, ListedReport, Question, Segment
+from reportdl_core.small_answer import SmallAnswer, said_in
+from reportdl_core.wire import Outgoing, plain_get, refused
+
+__all__ = ["LookupExchange", "rows_of"]
+
+_Row = Mapping[str, object]
+
+_EXTERNAL: Final = "externalreport"
+_DIGITS: Final = 19
+_LARGEST: Final = 32 * 1024 * 1024  # bytes: a server with 100,000 elements lists them all at once
+
+
+@final
+class LookupExchange(SmallAnswer[LookUp]):
+    """One look-up and its answer, with the members of `Exchange`."""
+
+    __slots__ = ()
+
+    def __init__(self, command: LookUp, *, policy: Policy) -> None:
+        super().__init__(command, _asked(command.question), policy=policy, cap=_LARGEST)
+
+    def _understood(self, head: Head, body: bytes) -> Event:
+        if head.status // 100 != 2:
+            return refused(self.command.number, head, body)
+        said = said_in(body)
+        found = None if said is None else rows_of(self.command.question, said)
+        if found is not None:
+            return LookedUp(number=self.command.number, found=found)
+        unfit = Refusal.NO_ENVELOPE if said is None else Refusal.UNREADABLE
+        message = "no JSON object came back" if said is None else "the answer is not of the form that was asked for"
+        return Refused(number=self.command.number, refusal=unfit, message=message, code=head.status)
+
+
+def _asked(question: Question) -> Outgoing:
+    match question:
+        case Elements():
+            return plain_get("/api/element")
+        case ElementInfo(element=element, segment=segment):
+            value = f"&dimension_value={segment}" if segment else ""
+            return plain_get(f"/api/element_info?element={element}{value}")
+        case DimensionValues(dimension=dimension):
+            return plain_get(f"/api/dimension_value?dimension={dimension}")
+        case _:
+            assert_never(question)
+
+
+def rows_of(question: Question, said: Mapping[str, object]) -> Found | None:
+    """What a server's JSON object answers to the question; None where it is not of that form."""
+    match question:
+        case Elements():
+            rows = _objects(said.get("elements"))
+            return None if rows is None else tuple(_reports(rows))
+        case ElementInfo():
+            rows = _objects([said.get("info")])
+            return tuple(_report(row, question.element) for row in rows) if rows else None
+        case DimensionValues():
+            rows = _objects(said.get("dimension_values"))
+            return None if rows is None else tuple(_segments(rows))
+        case _:
+            assert_never(question)
+
+
+def _objects(value: object) -> list[_Row] | None:
+    """The objects in a list; None where it is no list."""
+    if not isinstance(value, list):
+        return None
+    members = cast("list[object]", value)
+    return [cast("_Row", member) for member in members if isinstance(member, dict)]
+
+
+def _reports(rows: list[_Row]) -> Iterator[ListedReport]:
+    for row in rows:
+        element = _identifier(row.get("element_id"))
+        kind = "".join(filter(str.isalpha, _text(row.get("element_type")).casefold()))
+        if element is not None and kind == _EXTERNAL:
+            yield _report(row, element)
+
+
+def _report(row: _Row, element: int) -> ListedReport:
+    return ListedReport(
+        element=element,
+        segment=_identifier(row.get("segment_value_id")) or 0,
+        name=_text(row.get("element_dashboard_name")),
+        source=_text(row.get("content_type")),
+        accessible=_text(row.get("has_access")).upper() != "N",
+        segment_name=_text(row.get("segment_value_name")),
+        dimension=_identifier(row.get("dimension")) or _identifier(row.get("dimension_id")) or None,
+    )
+
+
+def _segments(rows: list[_Row]) -> Iterator[Segment]:
+    for row in rows:
+        if number := _identifier(row.get("id")):
+            yield Segment(id=number, name=_text(row.get("name")))
+
+
+def _text(value: object) -> str:
+    return clean_message(value) if isinstance(value, str) else ""
+
+
+def _identifier(value: object) -> int | None:
+    """An id as version 7 sends it, an integer, or version 6, a text of digits; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_DIGITS else None

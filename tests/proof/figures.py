@@ -1,0 +1,94 @@
+"""Decides how a measured figure gets into `docs/proof.md`: by a run, never by hand.
+
+Every engine calls `record` with what it has just measured. The row is printed always, and written into the page where
+REPORTDL_RECORD=1 (the `deep` parts of the Makefile set it). The page is its own store: a row is known by its name, so a
+later run replaces it. Must never judge: the caller says whether the target was met.
+
+From a shell, or from a program that is no Python:
+
+    python -m tests.proof.figures "mutants killed" "412 of 415" "all" pass "make deep-mutants"
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+__all__ = ["PAGE", "Row", "read", "record", "rendered"]
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
+
+_HEAD: Final = """\
+# What has been proven, and how
+
+Every row was written by the run that measured it: the command in the last column, with its own name for the row. To
+measure a row again, run that command; `make check-proof` runs the short ones without writing anything here.
+
+How the engines work, and what their models leave out, is in [tests/proof](../tests/proof/README.md).
+
+"""
+_COLUMNS: Final = ("what", "measured", "target", "met", "by")
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    what: str
+    measured: str
+    target: str
+    met: bool
+    by: str
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "/").split())
+
+
+def rendered(rows: list[Row]) -> str:
+    """The page, its rows in the order of what measures them, then by name."""
+    lines = [f"| {' | '.join(_COLUMNS)} |", f"|{'---|' * len(_COLUMNS)}"]
+    for row in sorted(rows, key=lambda row: (row.by, row.what)):
+        met = "yes" if row.met else "**no**"
+        lines.append(f"| {_cell(row.what)} | {_cell(row.measured)} | {_cell(row.target)} | {met} | `{_cell(row.by)}` |")
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def read(page: str) -> list[Row]:
+    """The rows of a page that `rendered` wrote."""
+    rows: list[Row] = []
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == len(_COLUMNS) and tuple(cells) != _COLUMNS:
+            what, measured, target, met, by = cells
+            rows.append(Row(what, measured, target, met == "yes", by.strip("`")))
+    return rows
+
+
+def record(what: str, measured: str, *, target: str, met: bool, by: str) -> None:
+    """Print a row; where REPORTDL_RECORD=1, put it into the page in place of the older row of that name."""
+    row = Row(_cell(what), _cell(measured), _cell(target), met, _cell(by))
+    print(f"{'met    ' if met else 'NOT MET'}  {row.what}: {row.measured} (target: {row.target})", flush=True)
+    if os.environ.get("REPORTDL_RECORD") != "1":
+        return
+    PAGE.touch()
+    with PAGE.open("r+", encoding="utf-8") as page:
+        fcntl.flock(page, fcntl.LOCK_EX)  # two parts may end at once
+        rows = [one for one in read(page.read()) if one.what != row.what] + [row]
+        page.seek(0)
+        page.write(rendered(rows))
+        page.truncate()
+
+
+def main(arguments: list[str]) -> None:
+    """WHAT MEASURED TARGET pass|fail BY."""
+    what, measured, target, met, by = arguments
+    if met not in ("pass", "fail"):
+        raise SystemExit("the fourth argument is pass or fail")
+    record(what, measured, target=target, met=met == "pass", by=by)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

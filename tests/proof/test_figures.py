@@ -1,0 +1,44 @@
+"""The page of figures: its own store, written by runs alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.proof import figures
+from tests.proof.figures import PAGE, Row, read, record, rendered
+
+
+def test_what_is_written_is_read_back() -> None:
+    rows = [
+        Row("states", "1,203", "a fixpoint", True, "make deep-explored"),
+        Row("a", "0", "none", False, "make deep-simulated"),
+    ]
+    assert read(rendered(rows)) == rows
+
+
+def test_a_later_run_replaces_its_row_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "PAGE", tmp_path / "proof.md")
+    monkeypatch.setenv("REPORTDL_RECORD", "1")
+    record("states", "1", target="a fixpoint", met=True, by="make a")
+    record("seeds | all", "2", target="none fails", met=True, by="make b")
+    record("states", "3", target="a fixpoint", met=False, by="make a")
+    assert read((tmp_path / "proof.md").read_text()) == [
+        Row("states", "3", "a fixpoint", False, "make a"),
+        Row("seeds / all", "2", "none fails", True, "make b"),
+    ]
+
+
+def test_nothing_is_written_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "PAGE", tmp_path / "proof.md")
+    monkeypatch.delenv("REPORTDL_RECORD", raising=False)
+    record("states", "1", target="a fixpoint", met=True, by="make a")
+    assert not (tmp_path / "proof.md").exists()
+
+
+@pytest.mark.docs
+def test_the_page_is_what_the_runs_wrote_and_every_target_was_met() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    rows = read(text)
+    assert text == rendered(rows)
+    assert not [row.what for row in rows if not row.met]
