@@ -95,10 +95,7 @@ def get(
         seen = _Seen(shown)
         try:
             if _URL.match(output):
-                options = stored_options(storage)
-                _to_url(
-                    client, job, output, clash=clash, options=options, seen=seen, recording=recording, as_json=as_json
-                )
+                _to_url(client, job, output, clash, stored_options(storage), seen, recording, as_json=as_json)
                 return
             got = client.download(
                 job.element,
@@ -113,9 +110,7 @@ def get(
             stop.note = seen.note(output)
             raise
         finally:
-            if recording is not None and recording.broken is not None:
-                why = recording.broken.strerror or recording.broken
-                tell(f"reportdl: note: the trace could not be written to its end: {why}")
+            _told_if_broken(recording)
     if pipe is not None and pipe.reader_left:
         raise click.exceptions.Exit(READER_LEFT)
     _told(got, as_json=as_json)
@@ -127,15 +122,21 @@ def _recording(path: str) -> Recording:
     return recording(path)
 
 
+def _told_if_broken(recording: Recording | None) -> None:
+    if recording is not None and recording.broken is not None:
+        why = recording.broken.strerror or recording.broken
+        tell(f"reportdl: note: the trace could not be written to its end: {why}")
+
+
 def _to_url(
     client: Client,
     job: Job,
     output: str,
-    *,
     clash: Clash | None,
     options: dict[str, Any],
     seen: _Seen,
     recording: Recording | None,
+    *,
     as_json: bool,
 ) -> None:
     from reportdl.batch.single import download_to_url
