@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import socket
-from typing import Any, Final, Protocol, final
+from typing import final
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -19,34 +19,12 @@ from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
-from reportdl.transports.urllib3_pools import pools_for
+from reportdl.transports.urllib3_pools import ALONE, SHARED, Pools, pools_for
 from reportdl.transports.urllib3_watch import performing, watching
 from reportdl_core.events import Event, Sent
 from reportdl_core.exchange import CHUNK
 
 __all__ = ["Pools", "Urllib3Transport"]
-
-
-class Pools(Protocol):
-    """What is needed of a `urllib3.PoolManager` or `ProxyManager` that a user hands in. It is never closed by us."""
-
-    proxy: Any
-
-    def connection_from_host(
-        self,
-        host: str | None,
-        port: int | None = ...,
-        scheme: str | None = ...,
-        pool_kwargs: dict[str, Any] | None = ...,
-    ) -> urllib3.HTTPConnectionPool:
-        """The pool for a host."""
-        ...
-
-
-# Pools of our own within any manager, by a key nobody else has. `run` gets one apart from the others, whose
-# connections are closed after use: it needs a fresh one of its own, since a stale one could not prove NOT_SENT.
-_SHARED: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
-_ALONE: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
 
 
 _timeout = functools.lru_cache(maxsize=32)(lambda connect, read: urllib3.Timeout(connect=connect, read=read))
@@ -75,7 +53,7 @@ class Urllib3Transport:
         found = self._found.get((origin, alone))
         if found is None:
             found = self._pools.connection_from_host(
-                origin.host, origin.port, origin.scheme, pool_kwargs=dict(_ALONE if alone else _SHARED)
+                origin.host, origin.port, origin.scheme, pool_kwargs=dict(ALONE if alone else SHARED)
             )
             found.ConnectionCls = watching(found.ConnectionCls)
             if self._own is not None:  # another's manager may let go of a pool at any time
