@@ -470,7 +470,42 @@ def step(journey: Journey, draw: Random) -> None:
             journey.die(draw.choice((0.0, 30.0, 301.0)))
 
 
-@pytest.mark.rules("I1", "I7", "I11", "D21")
+class Twins(Journey):
+    """The same job twice: the other one is written down and read back before every event (I9)."""
+
+    def __init__(self, policy: Policy, choose: Choose, *, seed: int) -> None:
+        super().__init__(policy, choose, seed=seed)
+        self.twin = Download(JOB, policy=policy, seed=seed, now=0.0)
+
+    def hear(self, event: Event) -> None:
+        text = json.dumps(self.twin.snapshot(now=self.seen))
+        self.twin = Download.restore(
+            json.loads(text), job=JOB, policy=self.policy, token=self.twin.token, now=self.seen, elapsed=0.0
+        )
+        self.twin.receive(event, now=self.now)
+        super().hear(event)
+        assert self.twin.outstanding == self.download.outstanding, "restored, it asks for something else (I9)"
+        assert self.twin.outcome == self.download.outcome
+
+
+@pytest.mark.rules("I9", "D43")
+def test_a_job_that_is_read_back_before_every_event_asks_for_the_same() -> None:
+    ended: Counter[Reason] = Counter()
+    for seed in range(300):
+        draw = Random(seed)
+        twins = Twins(POLICIES[seed % len(POLICIES)], draw.choice, seed=seed)
+        faulty = draw.random() / 2
+        while not twins.over:
+            if draw.random() < 0.4:
+                twins.ring()
+            else:
+                twins.answer(well=draw.random() > faulty, kinds=FORGIVEN)
+        assert twins.download.outcome is not None
+        ended[twins.download.outcome.reason] += 1
+    assert len(ended) > 6
+
+
+@pytest.mark.rules("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I11", "I13", "D21")
 def test_the_walks_arrive_everywhere() -> None:
     reached: Counter[object] = Counter()
     for seed in range(4_000):
@@ -485,7 +520,7 @@ def test_the_walks_arrive_everywhere() -> None:
     assert not (missing := wanted - reached.keys()), missing
 
 
-@pytest.mark.rules("I8", "I13")
+@pytest.mark.rules("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I11", "I13")
 def test_every_job_ends_by_its_deadline_after_a_bounded_number_of_requests() -> None:
     for seed in range(2_000):
         draw = Random(seed)

@@ -1,0 +1,216 @@
+"""Runs mutmut over the core, a group of modules at a time, and holds every survivor against the list of known ones.
+
+mutmut wants one source root of which it strips the name `src`, and runs every test in one process. The house has two
+roots, so the core and what its tests import are copied into a workshop laid out as mutmut expects; no file of the
+house is touched. What mutmut cannot see (tables at module level, properties) is broken by test_table_mutants.py and
+by the saboteurs. The walks and machines of `test_*_machine.py` take seconds each and are left out, so the score is that
+of the tests which name what they hold.
+
+    python tests/mutants/mutmut_core.py values            a group; exit code 1 for an unexplained survivor
+    python tests/mutants/mutmut_core.py --keep DIR session    keep the workshop, so that a second run goes on
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent.parent
+CORE = ROOT / "core" / "reportdl_core"
+KNOWN = Path(__file__).parent / "survivors.toml"
+
+# Each group takes well under half an hour on two cores.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "values": ("job", "secret", "guard", "policy", "formats", "names", "outcome", "exported", "lifecycle", "switches"),
+    "wire": ("wire", "wire_endpoint", "envelope", "disposition", "http_head", "coding", "renewal"),
+    "transfer": ("exchange", "intake", "sink"),
+    "session": ("session", "record", "answers", "verdicts", "deadlines"),
+    "job": ("download", "inquiry", "facts", "snapshots"),
+    "endpoint": ("endpoint", "endpoint_admission", "endpoint_messages", "endpoint_register", "endpoint_session"),
+}
+# Declarations alone: mutmut changes functions, and these modules have none but reprs of enums.
+WITHOUT = {"commands", "errors", "events", "__init__"}
+
+_CONFIG = """\
+[tool.mutmut]
+source_paths = ["src"]
+only_mutate = [{modules}]
+pytest_add_cli_args_test_selection = ["tests/core"]
+use_git_change_detection = false
+
+[tool.pytest.ini_options]
+addopts = ["--import-mode=importlib", "-p", "no:reportdl", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not deep"]
+filterwarnings = ["error"]
+markers = ["rules(*ids): rules", "needs(*programs): programs", "deep: long", "docs: pages"]
+"""
+
+# mutmut runs a test's class many times in one process, which Hypothesis calls unhealthy; and a mutant need not be shrunk.
+_CONFTEST = """\
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile(
+    "mutants",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=30,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("mutants")
+"""
+
+
+class Mutant(NamedTuple):
+    """One change, told apart by what it changes and not by mutmut's number, which moves with every edit."""
+
+    module: str
+    function: str
+    before: str
+    after: str
+
+
+class Result(NamedTuple):
+    """What became of the mutants of one module."""
+
+    killed: int
+    survived: tuple[Mutant, ...]
+
+
+def prepare(workshop: Path, modules: tuple[str, ...]) -> None:
+    """Lay the workshop out; a workshop that is there already keeps what mutmut knows."""
+    for source, target in ((CORE, "src/reportdl_core"), (ROOT / "adapters" / "reportdl", "src/reportdl")):
+        _mirror(source, workshop / target)
+    _mirror(ROOT / "tests" / "core", workshop / "tests" / "core", without="test_*_machine.py")
+    _write(workshop / "tests" / "conftest.py", _CONFTEST)
+    listed = ", ".join(f'"src/reportdl_core/{module}.py"' for module in modules)
+    _write(workshop / "pyproject.toml", _CONFIG.format(modules=listed))
+
+
+def _mirror(source: Path, target: Path, without: str = "") -> None:
+    # Files that did not change keep their time: mutmut goes by it.
+    for path in sorted(one for one in source.rglob("*.py") if not one.match(without or "?")):
+        _write(target / path.relative_to(source), path.read_text())
+    for path in sorted(target.rglob("*.py")):
+        if not (source / path.relative_to(target)).exists():
+            path.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def mutmut(workshop: Path, *arguments: str, quiet: bool = False) -> str:
+    """Run mutmut in the workshop; what it printed."""
+    environment = os.environ | {"PYTHONSAFEPATH": "1"}
+    program = Path(sys.executable).parent / "mutmut"
+    done = subprocess.run(
+        [program, *arguments], cwd=workshop, env=environment, text=True, check=False, capture_output=True
+    )
+    if done.returncode != 0 and not quiet:
+        sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
+        raise SystemExit(f"mutmut {arguments[0]} ended with {done.returncode}")
+    return done.stdout
+
+
+def outcomes(workshop: Path, modules: tuple[str, ...]) -> dict[str, Result]:
+    """What became of each module's mutants."""
+    statuses: dict[str, dict[str, str]] = {module: {} for module in modules}
+    for line in mutmut(workshop, "results", "--all", "true").splitlines():
+        name, _, status = line.strip().rpartition(": ")
+        module = name.removeprefix("reportdl_core.").partition(".")[0]
+        if module in statuses and "__mutmut_" in name:
+            statuses[module][name] = status
+    alive = [name for mutants in statuses.values() for name, status in mutants.items() if status not in _DEAD]
+    changes = told(workshop, alive)
+    return {
+        module: Result(
+            killed=sum(status in _DEAD for status in mutants.values()),
+            survived=tuple(changes[name] for name, status in mutants.items() if status not in _DEAD),
+        )
+        for module, mutants in statuses.items()
+    }
+
+
+_DEAD = {"killed", "timeout", "caught by type check"}
+
+_SHOW = """\
+import json, sys
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+print(json.dumps({name: get_diff_for_mutant(name) for name in json.load(sys.stdin)}))
+"""
+
+
+def told(workshop: Path, names: list[str]) -> dict[str, Mutant]:
+    """The mutants as their changes."""
+    done = subprocess.run(
+        [sys.executable, "-c", _SHOW], cwd=workshop, input=json.dumps(names), text=True, check=True, capture_output=True
+    )
+    diffs: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return {name: _told(name, diff) for name, diff in diffs.items()}
+
+
+def _told(name: str, diff: str) -> Mutant:
+    module, _, function = name.removeprefix("reportdl_core.").rpartition(".")
+    function = function.partition("__mutmut_")[0].removeprefix("x_").removeprefix("x\N{LATIN LETTER LATERAL CLICK}")
+    lines = [line for line in diff.splitlines() if re.match(r"[-+](?![-+]{2} )", line)]
+    before = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
+    after = " ".join(line[1:].strip() for line in lines if line.startswith("+"))
+    return Mutant(module, function.replace("\N{LATIN LETTER LATERAL CLICK}", "."), before, after)
+
+
+def known() -> dict[Mutant, str]:
+    """The survivors that are listed, each with its reason."""
+    if not KNOWN.exists():
+        return {}
+    listed = tomllib.loads(KNOWN.read_text()).get("survivor", [])
+    return {Mutant(one["module"], one["function"], one["before"], one["after"]): one["reason"] for one in listed}
+
+
+def report(results: dict[str, Result]) -> int:
+    """Print the score, module by module, and each survivor that nobody explained; how many those are."""
+    reasons = known()
+    unexplained = [mutant for result in results.values() for mutant in result.survived if mutant not in reasons]
+    for module, result in sorted(results.items()):
+        total = result.killed + len(result.survived)
+        score = f"{100 * result.killed / total:5.1f} %" if total else "nothing to change"
+        print(f"{module:20} {result.killed:5} of {total:5} killed  {score}")
+    killed = sum(result.killed for result in results.values())
+    total = killed + sum(len(result.survived) for result in results.values())
+    print(f"{'together':20} {killed:5} of {total:5} killed  {100 * killed / max(total, 1):5.1f} %")
+    for mutant in unexplained:
+        print(f"\nsurvived, unexplained: {mutant.module}.{mutant.function}\n  - {mutant.before}\n  + {mutant.after}")
+    return len(unexplained)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("groups", nargs="+", choices=sorted(GROUPS), metavar="GROUP")
+    parser.add_argument("--keep", type=Path, help="work here and leave it")
+    parser.add_argument("--children", type=int, default=2)
+    asked = parser.parse_args()
+    modules = tuple(module for group in asked.groups for module in GROUPS[group])
+    workshop = asked.keep or Path(tempfile.mkdtemp(prefix="reportdl-mutants-"))
+    try:
+        prepare(workshop, modules)
+        mutmut(workshop, "run", "--max-children", str(asked.children))
+        return 1 if report(outcomes(workshop, modules)) else 0
+    finally:
+        if asked.keep is None:
+            shutil.rmtree(workshop, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
