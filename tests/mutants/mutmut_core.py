@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -24,9 +23,10 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent.parent
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
 CORE = ROOT / "core" / "reportdl_core"
-KNOWN = Path(__file__).parent / "survivors.toml"
+KNOWN = HERE / "survivors.toml"
 
 # Each group takes well under half an hour on two cores.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -53,7 +53,7 @@ filterwarnings = ["error"]
 markers = ["rules(*ids): rules", "needs(*programs): programs", "deep: long", "docs: pages"]
 """
 
-# mutmut runs a test's class many times in one process, which Hypothesis calls unhealthy; and a mutant need not be shrunk.
+# A test runs many times in one process, which Hypothesis calls unhealthy; and a mutant need not be shrunk.
 _CONFTEST = """\
 from hypothesis import HealthCheck, Phase, settings
 
@@ -111,54 +111,25 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def mutmut(workshop: Path, *arguments: str, quiet: bool = False) -> str:
-    """Run mutmut in the workshop; what it printed."""
-    environment = os.environ | {"PYTHONSAFEPATH": "1"}
-    program = Path(sys.executable).parent / "mutmut"
-    done = subprocess.run(
-        [program, *arguments], cwd=workshop, env=environment, text=True, check=False, capture_output=True
-    )
-    if done.returncode != 0 and not quiet:
-        sys.stderr.write(done.stdout[-3000:] + done.stderr[-3000:])
-        raise SystemExit(f"mutmut {arguments[0]} ended with {done.returncode}")
-    return done.stdout
-
-
-def outcomes(workshop: Path, modules: tuple[str, ...]) -> dict[str, Result]:
+def tried(workshop: Path, modules: tuple[str, ...], children: int) -> dict[str, Result]:
     """What became of each module's mutants."""
-    statuses: dict[str, dict[str, str]] = {module: {} for module in modules}
-    for line in mutmut(workshop, "results", "--all", "true").splitlines():
-        name, _, status = line.strip().rpartition(": ")
-        module = name.removeprefix("reportdl_core.").partition(".")[0]
-        if module in statuses and "__mutmut_" in name:
-            statuses[module][name] = status
-    alive = [name for mutants in statuses.values() for name, status in mutants.items() if status not in _DEAD]
-    changes = told(workshop, alive)
+    results = workshop / "results.json"
+    command = [sys.executable, HERE / "warm_run.py", str(children), results]
+    done = subprocess.run(command, cwd=workshop, text=True, check=False, stdout=subprocess.PIPE)
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout[-3000:])
+        raise SystemExit("the tests do not pass in the workshop, or mutmut has changed")
+    told: dict[str, dict[str, str]] = json.loads(results.read_text())
+    by_module: dict[str, list[str]] = {module: [] for module in modules}
+    for name in told:
+        by_module[name.removeprefix("reportdl_core.").partition(".")[0]].append(name)
     return {
         module: Result(
-            killed=sum(status in _DEAD for status in mutants.values()),
-            survived=tuple(changes[name] for name, status in mutants.items() if status not in _DEAD),
+            killed=sum(not told[name]["diff"] for name in names),
+            survived=tuple(_told(name, told[name]["diff"]) for name in names if told[name]["diff"]),
         )
-        for module, mutants in statuses.items()
+        for module, names in by_module.items()
     }
-
-
-_DEAD = {"killed", "timeout", "caught by type check"}
-
-_SHOW = """\
-import json, sys
-from mutmut.mutation.diff_apply import get_diff_for_mutant
-print(json.dumps({name: get_diff_for_mutant(name) for name in json.load(sys.stdin)}))
-"""
-
-
-def told(workshop: Path, names: list[str]) -> dict[str, Mutant]:
-    """The mutants as their changes."""
-    done = subprocess.run(
-        [sys.executable, "-c", _SHOW], cwd=workshop, input=json.dumps(names), text=True, check=True, capture_output=True
-    )
-    diffs: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
-    return {name: _told(name, diff) for name, diff in diffs.items()}
 
 
 def _told(name: str, diff: str) -> Mutant:
@@ -205,8 +176,7 @@ def main() -> int:
     workshop = asked.keep or Path(tempfile.mkdtemp(prefix="reportdl-mutants-"))
     try:
         prepare(workshop, modules)
-        mutmut(workshop, "run", "--max-children", str(asked.children))
-        return 1 if report(outcomes(workshop, modules)) else 0
+        return 1 if report(tried(workshop, modules, asked.children)) else 0
     finally:
         if asked.keep is None:
             shutil.rmtree(workshop, ignore_errors=True)

@@ -73,7 +73,7 @@ def lifecycle_with(rows: tuple[Row, ...]) -> ModuleType:
     assert mark, "the table has moved"
     written = "".join(f"    ({move!r}, {source!r}, {target!r}),\n" for move, source, target in rows)
     module = ModuleType("mutated_lifecycle")
-    exec(compile(head + mark + written + end + tail, "mutated_lifecycle.py", "exec"), module.__dict__)  # noqa: S102
+    exec(compile(head + mark + written + end + tail, "mutated_lifecycle.py", "exec"), module.__dict__)
     return module
 
 
@@ -114,8 +114,9 @@ def test_every_mutant_of_the_table_of_moves_is_killed_by_what_it_does_and_by_wha
 
 Cell = tuple[Answer, type]
 
-# What `run` brought but an OK, a READY, a final refusal or a proof that it never left is one thing to a session: `check`
-# decides. Each of these words for it does the same, so what it does cannot tell them apart; what the table says can.
+# What `run` brought but an OK, a READY, a final refusal or a proof that it never left is one thing to a session:
+# `check` decides. Each of these words for it does the same, so what it does cannot tell them apart; the table's own
+# test can.
 ALL_ONE = {Meaning.POLL, Meaning.LOST_GET, Meaning.NOT_YET, Meaning.PROTOCOL, Meaning.REPEAT_ONCE}
 
 

@@ -12,7 +12,7 @@ __all__ = ["SABOTEURS", "Saboteur"]
 
 
 class Saboteur(NamedTuple):
-    """Breaks `invariant` in `module`, so that `harm` follows. `also` are other invariants that cannot stay whole then."""
+    """Breaks `invariant` in `module`, so that `harm` follows. `also`: other invariants that cannot stay whole then."""
 
     invariant: str
     module: str
@@ -49,7 +49,7 @@ SABOTEURS = (
         "session",
         "`get` waits for a `check` that nobody needs any more",
         "if isinstance(self._other, Check) and wanted is not Check:",
-        "if isinstance(self._other, Check) and wanted is Run:",
+        "if isinstance(self._other, Check) and wanted is not Check and wanted is not Get:",
     ),
     Saboteur(
         "I5",
