@@ -21,7 +21,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check deep bench docs clean
-.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-files $(BENCHES)
+.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-files \
+  deep-saboteurs deep-fuzz $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -53,7 +54,10 @@ check-docs: $(READY)
 check-core: $(READY)
 	@$(PYTEST) tests/core --cov --cov-report=term
 
-deep: deep-core deep-adapters deep-races deep-files ## the long tests; one part: make deep-core, deep-adapters, deep-races, deep-files
+# Tests of the tests: mutants of the core by mutmut, a group of modules a part.
+MUTANTS := $(addprefix deep-mutants-,values wire transfer session job endpoint)
+
+deep: deep-core deep-adapters deep-races deep-files deep-saboteurs deep-fuzz $(MUTANTS) ## the long tests; one part: make deep-core, make deep-fuzz
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
@@ -68,6 +72,16 @@ deep-files: $(READY)
 # On Python 3.11, 3.12 and 3.13, as far as they are there.
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
+
+# A core that breaks one invariant, thirteen times over: the tests of that invariant must see it.
+deep-saboteurs: $(READY)
+	@REPORTDL_RECORD=1 $(PYTEST) -n 2 -m deep tests/saboteurs
+
+deep-fuzz: $(READY)
+	@REPORTDL_RECORD=1 $(PY) tests/fuzz/fuzz.py --seconds 180
+
+$(MUTANTS): deep-mutants-%: $(READY)
+	@REPORTDL_RECORD=1 $(PY) tests/mutants/mutmut_core.py $*
 
 bench: $(BENCHES) ## measure; one part: make bench-core
 

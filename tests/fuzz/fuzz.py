@@ -3,7 +3,7 @@
     python tests/fuzz/fuzz.py --seconds 60                    all of them
     python tests/fuzz/fuzz.py --seconds 600 --keep session    one, and keep what reached new code
 
-Prints how often each was executed. Exit code 1 for a finding: the input is written beside, ready for the corpus.
+Says how often each was executed. Exit code 1 for a finding: the input is written beside, ready for the corpus.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from runpy import run_path
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
+record = run_path(str(HERE.parent / "proof" / "figures.py"))["record"]
 NAMES = ("envelope", "headers", "disposition", "session", "endpoint_requests", "endpoint_events", "snapshots")
 # The corpus is replayed by every `make test`: small inputs, and not many.
 LONGEST, MOST = 400, 60

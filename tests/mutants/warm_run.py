@@ -30,10 +30,10 @@ from mutmut.utils.file_utils import walk_mutatable_files
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 # Seconds of processor time after which a mutant counts as one that never ends.
-LONGEST = 20
+LONGEST = 8
 # A function such as `instant` is in every test's way. The quickest of its tests, of so many seconds together, must do:
 # a mutant that only a later one would kill counts as one that lives.
-ENOUGH = 3.0
+ENOUGH = 2.0
 
 
 def passes(item: pytest.Item) -> bool:
@@ -95,7 +95,7 @@ class Loop:
         code = os.waitstatus_to_exitcode(status)
         self.outcomes[running.pop(child)] = {0: "survived", 1: "killed"}.get(code, "timeout")
         if len(self.outcomes) % 50 == 0:
-            print(f"{len(self.outcomes)} of {len(self.mutants)}", file=sys.__stderr__, flush=True)
+            print(f"{len(self.outcomes)} of {len(self.mutants)}", file=sys.stderr, flush=True)
 
 
 def mutants() -> list[str]:
@@ -115,7 +115,7 @@ def main(children: int, results: Path) -> int:
     loop = Loop(mutants(), children)
     home = Path.cwd()
     os.chdir("mutants")
-    code = pytest.main(["-q", "--rootdir=.", "--tb=short", "tests/core"], plugins=[loop])
+    code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "tests/core"], plugins=[loop])
     os.chdir(home)
     if code not in (0, 5) or not loop.outcomes:
         return 1
