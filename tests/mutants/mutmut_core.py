@@ -32,10 +32,10 @@ KNOWN = HERE / "survivors.toml"
 # Each group takes well under half an hour on two cores.
 GROUPS: dict[str, tuple[str, ...]] = {
     "values": ("job", "secret", "guard", "policy", "formats", "names", "outcome", "exported", "lifecycle", "switches"),
-    "wire": ("wire", "wire_endpoint", "envelope", "disposition", "http_head", "coding", "renewal"),
-    "transfer": ("exchange", "intake", "sink"),
+    "wire": ("wire", "wire_endpoint", "envelope", "disposition", "http_head", "coding", "small_answer"),
+    "transfer": ("exchange", "intake", "sink", "renewal", "lookup_exchange", "questions"),
     "session": ("session", "record", "answers", "verdicts", "deadlines"),
-    "job": ("download", "inquiry", "facts", "snapshots"),
+    "job": ("download", "inquiry", "asking", "lookup", "facts", "snapshots"),
     "endpoint": ("endpoint", "endpoint_admission", "endpoint_messages", "endpoint_register", "endpoint_session"),
 }
 # Declarations alone: mutmut changes functions, and these modules have none but reprs of enums.

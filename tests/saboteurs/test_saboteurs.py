@@ -75,5 +75,8 @@ def test_a_saboteur_is_caught_by_the_tests_of_the_invariant_that_it_breaks(sabot
     strays = {test: ids for test, ids in verdict.failed.items() if not ids & {saboteur.invariant, *saboteur.also}}
     assert not strays, "breaks more than its own invariant"
     record = run_path(str(ROOT / "tests" / "proof" / "figures.py"))["record"]
-    what, measured = f"saboteur of {saboteur.invariant}: {saboteur.harm}", f"caught by {len(caught)} of {verdict.ran} tests"
+    what, measured = (
+        f"saboteur of {saboteur.invariant}: {saboteur.harm}",
+        f"caught by {len(caught)} of {verdict.ran} tests",
+    )
     record(what, measured, target="caught by tests of this invariant alone", met=True, by="make deep-saboteurs")
