@@ -3,8 +3,8 @@
 mutmut wants one source root of which it strips the name `src`, and runs every test in one process. The house has two
 roots, so the core and what its tests import are copied into a workshop laid out as mutmut expects; no file of the
 house is touched. What mutmut cannot see (tables at module level, properties) is broken by test_table_mutants.py and
-by the saboteurs. The walks and machines of `test_*_machine.py` take seconds each and are left out, so the score is that
-of the tests which name what they hold.
+by the saboteurs. The walks, machines and races take seconds each and are left out, so the score is that of the tests
+which name what they hold.
 
     python tests/mutants/mutmut_core.py values            a group; exit code 1 for an unexplained survivor
     python tests/mutants/mutmut_core.py --keep DIR session    keep the workshop, so that a second run goes on
@@ -38,6 +38,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "job": ("download", "inquiry", "asking", "lookup", "facts", "snapshots"),
     "endpoint": ("endpoint", "endpoint_admission", "endpoint_messages", "endpoint_register", "endpoint_session"),
 }
+# Seconds each, or processes of their own.
+SLOW = ("test_*_machine.py", "test_session_races.py")
 # Declarations alone: mutmut changes functions, and these modules have none but reprs of enums.
 WITHOUT = {"commands", "errors", "events", "__init__"}
 
@@ -88,21 +90,23 @@ class Result(NamedTuple):
 
 
 def prepare(workshop: Path, modules: tuple[str, ...]) -> None:
-    """Lay the workshop out; a workshop that is there already keeps what mutmut knows."""
+    """Lay the workshop out; a workshop that is there already keeps its mutants."""
+    shutil.rmtree(workshop / "mutants" / "tests", ignore_errors=True)
     for source, target in ((CORE, "src/reportdl_core"), (ROOT / "adapters" / "reportdl", "src/reportdl")):
         _mirror(source, workshop / target)
-    _mirror(ROOT / "tests" / "core", workshop / "tests" / "core", without="test_*_machine.py")
+    _mirror(ROOT / "tests" / "core", workshop / "tests" / "core", without=SLOW)
     _write(workshop / "tests" / "conftest.py", _CONFTEST)
     listed = ", ".join(f'"src/reportdl_core/{module}.py"' for module in modules)
     _write(workshop / "pyproject.toml", _CONFIG.format(modules=listed))
 
 
-def _mirror(source: Path, target: Path, without: str = "") -> None:
+def _mirror(source: Path, target: Path, without: tuple[str, ...] = ()) -> None:
     # Files that did not change keep their time: mutmut goes by it.
-    for path in sorted(one for one in source.rglob("*.py") if not one.match(without or "?")):
-        _write(target / path.relative_to(source), path.read_text())
+    wanted = {one.relative_to(source) for one in source.rglob("*.py") if not any(map(one.match, without))}
+    for path in sorted(wanted):
+        _write(target / path, (source / path).read_text())
     for path in sorted(target.rglob("*.py")):
-        if not (source / path.relative_to(target)).exists():
+        if path.relative_to(target) not in wanted:
             path.unlink()
 
 
