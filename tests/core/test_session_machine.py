@@ -102,7 +102,7 @@ class Twins(Journey):
         assert self.twin.outcome == self.download.outcome
 
 
-@pytest.mark.rules("I9", "D43")
+@pytest.mark.rules("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I11", "I13", "D43")
 def test_a_job_that_is_read_back_before_every_event_asks_for_the_same() -> None:
     ended: Counter[Reason] = Counter()
     for seed in range(300):

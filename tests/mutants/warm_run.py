@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import json
+import mmap
 import os
 import resource
 import sys
@@ -40,13 +41,20 @@ def passes(item: pytest.Item) -> bool:
     return not any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
 
 
+def child_slot(child: int) -> slice:
+    """Where a child leaves word, in memory shared with its parent. Two children at once have neighbouring ids."""
+    at = child % (mmap.PAGESIZE // 2) * 2
+    return slice(at, at + 2)
+
+
 class Loop:
     """Stands in for pytest's own loop over the tests."""
 
     def __init__(self, mutants: list[str], children: int) -> None:
         self.mutants, self.children = mutants, children
         self.outcomes: dict[str, str] = {}
-        self.tests: dict[str, list[tuple[float, pytest.Item]]] = {}
+        self.killers = mmap.mmap(-1, mmap.PAGESIZE)
+        self.tests: dict[str, list[tuple[float, int, pytest.Item]]] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.learn(session.items)
@@ -65,15 +73,15 @@ class Loop:
     def learn(self, items: list[pytest.Item]) -> None:
         """Run each test once on the core as it is; note how long it takes and which functions it comes across."""
         set_mutant_under_test("stats")
-        for item in items:
+        for at, item in enumerate(items):
             state()._stats.clear()
             began = time.process_time()
             assert passes(item), f"fails without a mutant: {item.nodeid}"
             for function in state()._stats:
-                self.tests.setdefault(function, []).append((time.process_time() - began, item))
+                self.tests.setdefault(function, []).append((time.process_time() - began, at, item))
         for function, tests in self.tests.items():
             tests.sort(key=lambda one: one[0])
-            spent = list(accumulate(seconds for seconds, _ in tests))
+            spent = list(accumulate(seconds for seconds, _, _ in tests))
             self.tests[function] = tests[: bisect_right(spent, ENOUGH) + 1]
         gc.freeze()  # what forks share stays shared
         set_mutant_under_test("")
@@ -84,16 +92,26 @@ class Loop:
             return child
         resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST + 1))
         set_mutant_under_test(name)
-        try:
-            alive = all(passes(item) for _, item in self.tests[mangled_name_from_mutant_name(name)])
-        except BaseException:
-            alive = False
-        os._exit(0 if alive else 1)
+        for _, at, item in self.tests[mangled_name_from_mutant_name(name)]:
+            try:
+                alive = passes(item)
+            except BaseException:
+                alive = False
+            if not alive:
+                self.killers[child_slot(os.getpid())] = at.to_bytes(2, "little")
+                os._exit(1)
+        os._exit(0)
 
     def reap(self, running: dict[int, str]) -> None:
         child, status = os.wait()
         code = os.waitstatus_to_exitcode(status)
-        self.outcomes[running.pop(child)] = {0: "survived", 1: "killed"}.get(code, "timeout")
+        name = running.pop(child)
+        self.outcomes[name] = {0: "survived", 1: "killed"}.get(code, "timeout")
+        if code == 1:
+            # What killed one mutant of a function often kills the next: it is asked first.
+            tests = self.tests[mangled_name_from_mutant_name(name)]
+            killer = int.from_bytes(self.killers[child_slot(child)], "little")
+            tests.sort(key=lambda one: one[1] != killer)
         if len(self.outcomes) % 50 == 0:
             print(f"{len(self.outcomes)} of {len(self.mutants)}", file=sys.stderr, flush=True)
 
