@@ -119,7 +119,7 @@ def _write(path: Path, text: str) -> None:
 def tried(workshop: Path, modules: tuple[str, ...], children: int) -> dict[str, Result]:
     """What became of each module's mutants."""
     results = workshop / "results.json"
-    command = [sys.executable, HERE / "warm_run.py", str(children), results]
+    command: list[str | Path] = [sys.executable, HERE / "warm_run.py", str(children), results]
     done = subprocess.run(command, cwd=workshop, text=True, check=False, stdout=subprocess.PIPE)
     if done.returncode != 0:
         sys.stderr.write(done.stdout[-3000:])

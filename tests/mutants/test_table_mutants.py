@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from runpy import run_path
@@ -90,10 +91,8 @@ def test_every_mutant_of_the_table_of_moves_is_killed_by_what_it_does_and_by_wha
         return mutant
 
     def does(mutant: ModuleType) -> bool:
-        return any(
-            fails(lambda pair=pair: suite.test_every_state_with_every_move(mutant.State[pair[0]], mutant.Move[pair[1]]))
-            for pair in pairs
-        )
+        every = suite.test_every_state_with_every_move
+        return any(fails(partial(every, mutant.State[state], mutant.Move[move])) for state, move in pairs)
 
     assert not does(put(MOVES))
     assert not fails(suite.test_the_table_that_others_draw_from_is_the_one_that_moves)
@@ -136,19 +135,19 @@ def broken_meanings() -> Iterator[tuple[str, Cell, Meaning | None]]:
 def transcripts(suite: ModuleType, cell: Cell) -> list[Callable[[], None]]:
     """The transcripts of this answer to this kind of command."""
     answer, kind = cell
-    told = [
-        lambda values=param.values: suite.test_what_each_answer_means(*values)
+    told: list[Callable[[], None]] = [
+        partial(suite.test_what_each_answer_means, *param.values)
         for param in suite.CELLS
         if param.values[1] is kind and answer_of(suite.ANSWERS[param.values[0]](1)) is answer
     ]
     told += [
-        lambda param=param: suite.test_the_same_answer_again_and_again_ends_it(*param)
+        partial(suite.test_the_same_answer_again_and_again_ends_it, *param)
         for param in again(suite)
         if param[1] is kind and answer_of(suite.ANSWERS[param[0]](1)) is answer
     ]
     if kind is Check and answer in (Answer.UNREADABLE, Answer.IN_PROGRESS):
-        odd = suite.test_a_second_odd_answer_to_check_is_final_but_not_after_a_valid_one
-        told += [lambda: odd("OK"), suite.test_odd_answers_to_check_never_end_a_live_run]
+        told.append(partial(suite.test_a_second_odd_answer_to_check_is_final_but_not_after_a_valid_one, "OK"))
+        told.append(suite.test_odd_answers_to_check_never_end_a_live_run)
     if answer is Answer.IN_PROGRESS and kind is Get:
         told.append(suite.test_early_answers_to_get_never_lose_the_file)
     return told

@@ -22,19 +22,19 @@ from pathlib import Path
 
 import pytest
 from _pytest.runner import runtestprotocol
-from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants, setup_source_paths
+from mutmut.__main__ import create_mutants
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
 from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
-from mutmut.utils.file_utils import walk_mutatable_files
+from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir, setup_source_paths, walk_mutatable_files
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 # Seconds of processor time after which a mutant counts as one that never ends.
-LONGEST = 8
+LONGEST = 4
 # A function such as `instant` is in every test's way. The quickest of its tests, of so many seconds together, must do:
 # a mutant that only a later one would kill counts as one that lives.
-ENOUGH = 2.0
+ENOUGH = 1.0
 
 
 def passes(item: pytest.Item) -> bool:
