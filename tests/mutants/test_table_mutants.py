@@ -23,6 +23,7 @@ from reportdl_core.errors import Reason
 from reportdl_core.lifecycle import MOVES, Move, State
 
 CORE_TESTS = Path(__file__).parent.parent / "core"
+record = run_path(str(CORE_TESTS.parent / "proof" / "figures.py"))["record"]
 KINDS = (ListFormats, Init, Run, Check, Get)
 
 
@@ -107,6 +108,7 @@ def test_every_mutant_of_the_table_of_moves_is_killed_by_what_it_does_and_by_wha
         assert does(mutant), f"moves as before {said}"
         assert fails(suite.test_the_table_that_others_draw_from_is_the_one_that_moves), f"reads as before {said}"
     assert count == 9 + 9 * 5 + 21 * 6
+    record("mutants of the table of moves", f"{count} of {count} killed", target="all", met=True, by="make test")
 
 
 # ---- the table of meanings
@@ -187,6 +189,8 @@ def test_every_mutant_of_the_table_of_meanings_is_killed(monkeypatch: pytest.Mon
                 continue
             assert any(fails(run) for run in transcripts(suite, cell)), f"does as before: {said}"
     assert (count, same, aside) == (72 + 72 * 8, 28, 12 + 12 * 8)
+    measured = f"{count} of {count} killed, {count - same - aside} of them by what a session does"
+    record("mutants of the table of answers", measured, target="all", met=True, by="make test")
 
 
 def test_every_module_of_the_core_is_in_a_group_of_mutants() -> None:

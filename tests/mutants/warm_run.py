@@ -4,7 +4,7 @@ mutmut itself starts pytest anew for each mutant, and collecting a thousand test
 one that fails. Mutants, the switch between them and the knowledge of which tests come across which function are
 mutmut's own; here is only the loop. Runs in the workshop, and writes what came of each mutant as JSON.
 
-    python warm_run.py CHILDREN RESULTS.json
+    python warm_run.py CHILDREN RESULTS.json EVERY
 """
 
 from __future__ import annotations
@@ -125,12 +125,12 @@ def mutants() -> list[str]:
     return found
 
 
-def main(children: int, results: Path) -> int:
+def main(children: int, results: Path, every: int) -> int:
     copy_src_dir()
     copy_also_copy_files()
     setup_source_paths()
     create_mutants(children)
-    loop = Loop(mutants(), children)
+    loop = Loop(mutants()[::every], children)
     home = Path.cwd()
     os.chdir("mutants")
     code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "tests/core"], plugins=[loop])
@@ -146,4 +146,4 @@ def main(children: int, results: Path) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), Path(sys.argv[2]).absolute()))
+    raise SystemExit(main(int(sys.argv[1]), Path(sys.argv[2]).absolute(), int(sys.argv[3])))
