@@ -18,6 +18,7 @@ from reportdl_core.secret import Secret
 __all__ = ["generation", "media"]
 
 _EARLY: Final = 0.05  # seconds after which `run` should have reached the server
+_UNFRAMED: Final = "nothing but the connection's end"
 _RESERVED: Final = frozenset('\\/:*?"<>|')
 
 
@@ -93,7 +94,7 @@ def media(lab: Lab, file: Answer) -> None:
         known = "accepted" if label in row.media_types else "not one of this format"
         found.reading("D25", f"{label}, {'registered' if label == row.media_types[0] else known}", file)
         _name(lab, file, row.extension)
-    found.reading("D22", {Framing.LENGTH: "a length", Framing.CHUNKED: "chunks"}.get(head.framing, "nothing"), file)
+    found.reading("D22", {Framing.LENGTH: "a length", Framing.CHUNKED: "chunks"}.get(head.framing, _UNFRAMED), file)
     found.reading("D34", f"coded as {head.coding}" if head.coding else "not coded", file)
     found.reading("D40", _security(file), file)
 
