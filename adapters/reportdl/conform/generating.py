@@ -55,8 +55,8 @@ def _during(lab: Lab, check: Answer, get: Answer | None) -> None:
     found.rule("R21", check.status in (Status.IN_PROGRESS, Status.READY, Status.ERROR), check.words, check)
     envelope = check.envelope
     if envelope is not None and envelope.status is Status.IN_PROGRESS:
-        exact = envelope.status_text == Status.IN_PROGRESS.value
-        found.reading("D17", "as documented" if exact else f"as {envelope.status_text!r:.40}", check)
+        exact = check.spelled == Status.IN_PROGRESS.value
+        found.reading("D17", "as documented" if exact else f"as {check.spelled!r:.40}", check)
     if get is not None:
         found.rule("R26", get.status is Status.IN_PROGRESS, f"get while run goes on is {get.words}", get)
 
