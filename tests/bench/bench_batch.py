@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,8 +121,11 @@ def told(folder: Path, jobs: int, killed: int, at_once: int, code: int, wall: fl
     print(
         f"{jobs:,} jobs, {at_once} at a time, generation {SECONDS:g} s, killed with -9 {killed} times: exit code {code}"
     )
-    print(f"  files {files:,}; generations at the server {generations:,}; runs in the ledger {runs:,}")
-    for note, count in notes:
+    said = [part for note, count in notes for part in note.split("; ") for _ in range(count)]
+    print(
+        f"  files {files:,}; generations at the server {generations:,}; `run` sent {runs:,}, of which named {len(said):,}"
+    )
+    for note, count in Counter(said).most_common():
         print(f"  named in the ledger, {count}: {note}")
     alone = jobs * SECONDS / at_once
     print(f"  wall {wall:.1f} s ({files / wall:.1f} reports a second); the generations alone: {alone:.0f} s")
