@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check deep bench docs clean
-.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-batch deep-celery $(BENCHES)
+.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-celery check-batch $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -32,7 +32,7 @@ demo: $(RUNS) ## download real reports from a reference server on loopback
 test: $(READY) ## run the tests (under five minutes)
 	@$(PYTEST) -n 2 -m "not deep and not docs"
 
-check: check-style check-types check-house check-docs check-core ## style, types, import contracts, docs, and the core's branches all covered
+check: check-style check-types check-house check-docs check-core check-batch ## style, types, import contracts, docs, and the core's branches all covered
 
 check-style: $(READY)
 	@$(PY) -m ruff check -q .
@@ -52,7 +52,7 @@ check-docs: $(READY)
 check-core: $(READY)
 	@$(PYTEST) tests/core --cov --cov-report=term
 
-deep: deep-core deep-adapters deep-races deep-batch deep-celery ## the long tests; one part: make deep-core and so on
+deep: deep-core deep-adapters deep-races deep-celery ## the long tests; one part: make deep-core and so on
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
@@ -64,12 +64,13 @@ deep-adapters: $(READY)
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
 
-deep-batch: $(READY)
-	@$(PYTEST) -m deep --timeout=1800 --ignore=tests/adapters/batch/test_batch_celery.py tests/adapters/batch
+# Processes killed at every point of a delivery, a store over the network, workers: a minute on two cores.
+check-batch: $(READY)
+	@$(PYTEST) -n 2 -m deep --timeout=300 tests/adapters/batch -k "not two_hundred"
 
 # Workers killed at random, and the broker restarted under them.
 deep-celery: $(READY)
-	@$(PYTEST) -s -m deep --timeout=1800 tests/adapters/batch/test_batch_celery.py
+	@$(PYTEST) -s -m deep --timeout=1800 tests/adapters/batch/test_batch_celery.py -k two_hundred
 
 bench: $(BENCHES) ## measure; one part: make bench-core
 
