@@ -122,9 +122,7 @@ def told(folder: Path, jobs: int, killed: int, at_once: int, code: int, wall: fl
         f"{jobs:,} jobs, {at_once} at a time, generation {SECONDS:g} s, killed with -9 {killed} times: exit code {code}"
     )
     said = [part for note, count in notes for part in note.split("; ") for _ in range(count)]
-    print(
-        f"  files {files:,}; generations at the server {generations:,}; `run` sent {runs:,}, of which named {len(said):,}"
-    )
+    print(f"  files {files:,}; generations at the server {generations:,}; `run` sent {runs:,}; named {len(said):,}")
     for note, count in Counter(said).most_common():
         print(f"  named in the ledger, {count}: {note}")
     alone = jobs * SECONDS / at_once

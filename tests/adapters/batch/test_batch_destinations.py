@@ -246,12 +246,14 @@ def test_objects(moto, bucket, held):
     assert keys(bucket)["night/north/sales.csv"] == 3
 
 
+@pytest.mark.deep
 def test_a_large_object_is_there_whole(moto, bucket, held):
     body = os.urandom(1024 * 1024) * 60  # more than one part
     s3(moto).deliver(held(body), "large.bin", chosen=None, choose=nothing)
     assert keys(bucket) == {"night/large.bin": len(body)}
 
 
+@pytest.mark.deep
 def test_a_bucket_that_is_not_there(moto, bucket, held):
     one = held()
     with pytest.raises(NotDelivered, match=r"s3://nobody/x did not take 'sales.csv'"):
