@@ -158,7 +158,8 @@ class Session:
             self._seen = now
             if command is None:
                 return ()
-            self._record.take(command, event, now)
+            asking = self._other is not None and not isinstance(self._other, Wait)
+            self._record.take(command, event, now, asking=asking)
             return self._decide(now)
 
     def _answered(self, event: Event) -> Command | None:
@@ -229,7 +230,8 @@ class Session:
         record, verdict = self._record, self._record.verdict
         if verdict is not None and verdict.reason in _ABOVE_THE_CLOCK:
             return verdict
-        by_clock = ended_by_clock(record.facts, self.policy, now=now, receiving=isinstance(self._other, Get))
+        receiving, answered = isinstance(self._other, Get), verdict is not None
+        by_clock = ended_by_clock(record.facts, self.policy, now=now, receiving=receiving, answered=answered)
         if by_clock is not None and record.facts.naming:
             return Verdict(Move.FAIL, Reason.INVALID_FORMAT)
         return by_clock or verdict

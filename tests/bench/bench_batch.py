@@ -1,7 +1,7 @@
 """Measures a batch: ten thousand reports from one ledger, killed on the way; and a ledger of up to a million rows.
 
-    make bench-batch                                    the whole: ten minutes on two cores
-    python tests/bench/bench_batch.py --jobs 1000 --kills 3 --rows 100000
+    make bench-batch                        a thousand jobs and a hundred thousand rows
+    make bench-batch BENCH_FLAGS=--full     the figures of docs/scale.md: a quarter of an hour on two cores
 
 The server is the reference endpoint in a process of its own, so that the client's CPU and memory are its own.
 """
@@ -172,11 +172,14 @@ def growth(rows: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--serve", nargs=2)
-    parser.add_argument("--jobs", type=int, default=10_000)
+    parser.add_argument("--full", action="store_true", help="ten thousand jobs, ten kills, a million rows")
+    parser.add_argument("--jobs", type=int, default=1_000)
     parser.add_argument("--at-once", type=int, default=100)
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=100_000)
     said = parser.parse_args()
+    if said.full:
+        said.jobs, said.kills, said.rows = 10_000, 10, 1_000_000
     if said.serve:
         endpoint(*said.serve)
         return

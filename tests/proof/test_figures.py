@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tests.proof import figures
 from tests.proof.figures import PAGE, Row, read, record, rendered
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting, segment_option, storage_option, stored_options
+from reportdl.cli.options import (
+    Connecting,
+    connecting,
+    format_completed,
+    segment_option,
+    storage_option,
+    stored_options,
+)
 from reportdl.cli.speech import READER_LEFT, Pipe, say, tell
 from reportdl.cli.stops import Stopped
 from reportdl.cli.terminal import Display, display
@@ -30,11 +37,17 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 _LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
 
 
-@click.command(short_help="Download one report, whole or not at all.")
+@click.command(cls=Connecting, short_help="Download one report, whole or not at all.")
 @click.argument("element")
 @segment_option
 @click.option(
-    "-f", "--format", "key", required=True, metavar="KEY", help="A key that `reportdl formats` lists: pdf, xls, csv..."
+    "-f",
+    "--format",
+    "key",
+    required=True,
+    metavar="KEY",
+    help="A key that `reportdl formats` lists: pdf, xls, csv...",
+    shell_complete=format_completed,
 )
 @click.option(
     "-o",

@@ -8,9 +8,9 @@ exceptions or its normalisation, and the bytes sent are proven sent or not. No p
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
-import threading
-from typing import Any, Final, Protocol, final
+from typing import final
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -19,7 +19,7 @@ from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
-from reportdl.transports.urllib3_pools import pools_for
+from reportdl.transports.urllib3_pools import ALONE, SHARED, Pools, pools_for
 from reportdl.transports.urllib3_watch import performing, watching
 from reportdl_core.events import Event, Sent
 from reportdl_core.exchange import CHUNK
@@ -27,26 +27,7 @@ from reportdl_core.exchange import CHUNK
 __all__ = ["Pools", "Urllib3Transport"]
 
 
-class Pools(Protocol):
-    """What is needed of a `urllib3.PoolManager` or `ProxyManager` that a user hands in. It is never closed by us."""
-
-    proxy: Any
-
-    def connection_from_host(
-        self,
-        host: str | None,
-        port: int | None = ...,
-        scheme: str | None = ...,
-        pool_kwargs: dict[str, Any] | None = ...,
-    ) -> urllib3.HTTPConnectionPool:
-        """The pool for a host."""
-        ...
-
-
-# Pools of our own within any manager, by a key nobody else has. `run` gets one apart from the others, whose
-# connections are closed after use: it needs a fresh one of its own, since a stale one could not prove NOT_SENT.
-_SHARED: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
-_ALONE: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
+_timeout = functools.lru_cache(maxsize=32)(lambda connect, read: urllib3.Timeout(connect=connect, read=read))
 
 
 @final
@@ -56,21 +37,33 @@ class Urllib3Transport:
     def __init__(self, origin: Origin, *, network: Network | None = None, pools: Pools | None = None) -> None:
         self._own = pools_for(network or Network(), origin) if pools is None else None
         self._pools: Pools = pools if self._own is None else self._own  # type: ignore[assignment]
+        self._found: dict[tuple[Origin, bool], urllib3.HTTPConnectionPool] = {}
 
     def flight(self, errand: Errand) -> Urllib3Flight:
         """Make ready; nothing is sent yet."""
-        origin, alone = errand.origin, errand.exchange.own_connection
-        pool = self._pools.connection_from_host(
-            origin.host, origin.port, origin.scheme, pool_kwargs=dict(_ALONE if alone else _SHARED)
-        )
-        pool.ConnectionCls = watching(pool.ConnectionCls)
+        origin = errand.origin
         # Plain HTTP through a proxy names the whole URL; urllib3 leaves that to its manager, which we go round.
         whole = self._pools.proxy is not None and origin.scheme == "http"
-        return Urllib3Flight(errand, pool, f"{origin.scheme}://{origin.host}:{origin.port}" if whole else "")
+        return Urllib3Flight(
+            errand, self._pool(errand), f"{origin.scheme}://{origin.host}:{origin.port}" if whole else ""
+        )
+
+    def _pool(self, errand: Errand) -> urllib3.HTTPConnectionPool:
+        origin, alone = errand.origin, errand.exchange.own_connection
+        found = self._found.get((origin, alone))
+        if found is None:
+            found = self._pools.connection_from_host(
+                origin.host, origin.port, origin.scheme, pool_kwargs=dict(ALONE if alone else SHARED)
+            )
+            found.ConnectionCls = watching(found.ConnectionCls)
+            if self._own is not None:  # another's manager may let go of a pool at any time
+                self._found[origin, alone] = found
+        return found
 
     def close(self) -> None:
         """Close the manager, if it is ours."""
         if self._own is not None:
+            self._found.clear()
             self._own.clear()
 
 
@@ -84,7 +77,7 @@ class Urllib3Flight:
         self._errand, self._pool, self._prefix = errand, pool, prefix
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
-        self._cancelled = threading.Event()
+        self._cancelled = False
 
     def perform(self) -> Event:
         """Send it once, read the answer, return the event."""
@@ -99,7 +92,7 @@ class Urllib3Flight:
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
-                timeout=urllib3.Timeout(connect=exchange.connect_timeout, read=exchange.read_timeout),
+                timeout=_timeout(exchange.connect_timeout, exchange.read_timeout),
                 preload_content=False,
                 decode_content=False,
             )
@@ -108,14 +101,14 @@ class Urllib3Flight:
             return exchange.lost(sent=self.sent, message=described(error))
         finally:
             self._connection = self._sock = None
-        if self._cancelled.is_set():  # a body that a shutdown ended must not pass for a whole one
+        if self._cancelled:  # a body that a shutdown ended must not pass for a whole one
             return exchange.lost(sent=self.sent, message="cancelled")
         return exchange.finish()
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> None:
         exchange, whole = self._errand.exchange, False
         try:
-            if exchange.head(response.status, response.headers.items()):
+            if exchange.head(response.status, response.headers.iteritems()):
                 whole = all(exchange.feed(chunk) for chunk in response.stream(CHUNK, decode_content=False))
         finally:
             if not whole:
@@ -126,7 +119,7 @@ class Urllib3Flight:
 
     def cancel(self) -> None:
         """Wake whoever waits for this answer, by shutting the socket down."""
-        self._cancelled.set()
+        self._cancelled = True
         sock = self._sock
         if sock is not None:
             with contextlib.suppress(OSError, ValueError):
@@ -137,5 +130,5 @@ class Urllib3Flight:
         """The connection is about to carry this request; refuse it if the flight was cancelled meanwhile."""
         # The socket too: where the connection's end is the framing, the connection lets go of it before the body.
         self._connection, self._sock = connection, connection.sock
-        if self._cancelled.is_set():
+        if self._cancelled:
             raise urllib3.exceptions.NewConnectionError(connection, "cancelled")

@@ -1,0 +1,213 @@
+"""Judges what the client makes of single answers: which end a session, what it is called, what is asked next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tests.oracle.session_state import NEAR
+from tests.oracle.stories import Story, Turn, Violation, lost
+from tests.oracle.table import REASON, meaning
+from tests.oracle.vocabulary import DOWNLOADS, WITH_TOKEN, Event
+
+__all__ = ["CHECKS"]
+
+# Whose rule an answer that must end the session is.
+_FINAL = {
+    "REDIRECTED": "D31",
+    "ELEMENT_NOT_ALLOWED": "D27",
+    "ELEMENT_NOT_FOUND": "D27",
+    "NOT_IMPLEMENTED": "R3",
+    "INVALID_TOKEN": "R14",
+    "INVALID_FORMAT": "R10",
+    "NO_DOWNLOADS": "R9",
+    "INVALID_STATE": "R2",
+    "ENDPOINT_MISSING": "D29",
+    "METHOD_NOT_ALLOWED": "D29",
+    "OTHER": "D26",
+    "UNREADABLE": "D17",
+}
+
+
+def _said(turn: Turn) -> str:
+    """What the table says of this turn's answer; nothing where there is none, or it is late."""
+    if turn.event is None or turn.answered is None or turn.kind not in DOWNLOADS or not turn.facts.live:
+        return ""
+    return meaning(turn.kind, turn.event)
+
+
+def _by_clock(turn: Turn, story: Story) -> bool:
+    """Whether the clock may have ended the session in this turn, whatever the answer was."""
+    policy = story.began.policy
+    documented = policy.expiry == "DOCUMENTED" and turn.facts.age(turn.at) >= policy.ttl - NEAR
+    silent = turn.at - turn.facts.heard_at >= min(policy.silence, policy.first_contact) - NEAR
+    told = turn.event.retry_after if turn.event is not None else None
+    until = max(turn.facts.told_until, turn.at + (told or 0.0))
+    no_time_left = until >= turn.end - NEAR  # D19: Retry-After is honoured within the job's deadline
+    return no_time_left or documented or (silent and turn.facts.state != "CONSUMED")
+
+
+def final_answers_end_it(story: Story) -> Iterator[Violation]:
+    """The table's final and protocol error: the session ends there and then, and is called so."""
+    for turn in story.turns:
+        said = _said(turn)
+        if said not in {"final", "protocol"} or (turn.kind == "Run" and turn.facts.state != "RUNNING"):
+            continue
+        event = turn.event
+        assert event is not None
+        rule = _FINAL.get(event.refusal or "", "D17")
+        naming = event.refusal == "INVALID_FORMAT" and turn.new("ListFormats")  # D12
+        inquiry = turn.kind == "ListFormats" and turn.facts.run is not None
+        if turn.session_ends() is None and not naming:
+            yield Violation(rule=rule, position=turn.position, what=f"{turn.kind} goes on after {event.refusal}")
+        elif turn.ended is not None and not _well_named(turn, event, story) and not inquiry:
+            reason = turn.ended[1].outcome.reason
+            yield Violation(rule=rule, position=turn.ended[0], what=f"{event.refusal} is called {reason}")
+
+
+def _well_named(turn: Turn, event: Event, story: Story) -> bool:
+    assert turn.ended is not None
+    reason = turn.ended[1].outcome.reason
+    permitted = REASON.get(event.refusal or "", frozenset({"PROTOCOL"}))
+    if event.status == "ERROR":
+        permitted = frozenset({"GENERATION_FAILED", "REFUSED", "PROTOCOL", "SERVER_ERROR"})
+    if turn.facts.lost_gets:
+        permitted |= {"TRANSFER_LOST"}
+    if turn.facts.age(turn.at) >= story.began.policy.ttl:
+        permitted |= {"EXPIRED"}
+    return reason in permitted or _by_clock(turn, story)
+
+
+def a_lost_run_is_no_failure(story: Story) -> Iterator[Violation]:
+    """D6: loss, 408, 429, 5xx, HTML, and a failure that `run` itself tells, are for `check` to decide."""
+    for turn in story.turns:
+        if turn.kind != "Run" or turn.facts.state != "RUNNING" or _said(turn) not in {"poll", "confirm"}:
+            continue
+        if turn.session_ends() is not None and not _by_clock(turn, story):
+            yield Violation(rule="D6", position=turn.position, what="the loss of run ends the session")
+
+
+def insurance_ends_nothing(story: Story) -> Iterator[Violation]:
+    """D19: while `run` is alive, a check that fails ends nothing."""
+    for turn in story.turns:
+        if turn.kind != "Check" or not turn.facts.run_out or turn.facts.state != "RUNNING":
+            continue
+        if _said(turn) in {"repeat", "unreadable"} and turn.session_ends() and not _by_clock(turn, story):
+            yield Violation(rule="D19", position=turn.position, what="a check that failed ends a live run")
+
+
+def repeats_end_nothing(story: Story) -> Iterator[Violation]:
+    """The table's repeat: only the clock ends it (D26, D29)."""
+    for turn in story.turns:
+        if _said(turn) != "repeat" or turn.session_ends() is None or _by_clock(turn, story):
+            continue
+        if not turn.facts.run_out and turn.ended and turn.ended[1].outcome.reason != "INVALID_FORMAT":
+            yield Violation(rule="I8", position=turn.position, what=f"{turn.kind} is to be repeated, and ends it all")
+
+
+def early_errors_are_confirmed(story: Story) -> Iterator[Violation]:
+    """D18: within 10 s of sending `run`, before it answered. R22: any other ERROR is the end."""
+    early = story.began.policy.early_error
+    for turn in story.turns:
+        if turn.kind != "Check" or turn.event is None or turn.event.status != "ERROR" or not turn.facts.live:
+            continue
+        run = turn.facts.run
+        young = run is not None and turn.at - run.at < early - NEAR and turn.facts.run_out
+        ends = turn.session_ends()
+        if young and turn.facts.errors == 0 and turn.facts.state == "RUNNING":
+            if ends is not None and not _by_clock(turn, story):
+                yield Violation(rule="D18", position=turn.position, what="an early ERROR is not confirmed")
+        elif ends is None and (run is None or turn.at - run.at - turn.facts.away > early + NEAR):
+            yield Violation(rule="R22", position=turn.position, what="ERROR, and the session goes on")
+
+
+def expired_or_error(story: Story) -> Iterator[Violation]:
+    """D41: `Download failed` from 300 s on is EXPIRED, earlier ERROR; D21: after a lost get, the file is lost."""
+    for turn in story.turns:
+        if _said(turn) != "failed":
+            continue
+        assert turn.event is not None
+        ends, ttl = turn.session_ends(), story.began.policy.ttl
+        if turn.facts.lost_gets:
+            if ends is None or (ends == "EXPIRED" and not _by_clock(turn, story)):
+                yield Violation(rule="D21", position=turn.position, what=f"a lost file is {ends}")
+            continue
+        right = "EXPIRED" if turn.facts.age(turn.at) >= ttl else "ERROR"
+        if ends != right and not (ends is not None and _by_clock(turn, story)):
+            yield Violation(rule="D41", position=turn.position, what=f"Download failed is {ends}, not {right}")
+
+
+def not_yet(story: Story) -> Iterator[Violation]:
+    """D42: the state stays, and `check` comes before the next get."""
+    for turn in story.turns:
+        if _said(turn) != "not yet" or _by_clock(turn, story):
+            continue
+        if turn.session_ends() is not None:
+            yield Violation(rule="D42", position=turn.position, what="IN PROGRESS to get ends the session")
+            continue
+        following = _next_with_token(story, turn)
+        if following is not None and following[1] != "Check":
+            yield Violation(rule="D42", position=following[0], what=f"{following[1]} after IN PROGRESS to get")
+
+
+def lost_transfers(story: Story) -> Iterator[Violation]:
+    """D21: `check`, then one more get, and no third."""
+    for turn in story.turns:
+        if turn.kind != "Get" or turn.event is None or not lost(turn.event) or _by_clock(turn, story):
+            continue
+        following = _next_with_token(story, turn)
+        if turn.facts.lost_gets == 0:
+            if turn.session_ends() is not None:
+                yield Violation(rule="D21", position=turn.position, what="given up at the first lost get")
+            elif following is not None and following[1] != "Check":
+                yield Violation(rule="D21", position=following[0], what=f"{following[1]} after a lost get")
+        elif turn.session_ends() is None:
+            yield Violation(rule="D21", position=turn.position, what="a third get is on its way")
+
+
+def _next_with_token(story: Story, turn: Turn) -> tuple[int, str] | None:
+    for position, issued, _ in story.issued():
+        if position > turn.position and issued.command.kind in WITH_TOKEN and issued.session == turn.facts.session:
+            return position, issued.command.kind
+    return None
+
+
+def kept_or_not(story: Story) -> Iterator[Violation]:
+    """D44: a file that cannot be kept is the end, and no second get; D20: after a whole file, nothing is a failure."""
+    for turn in story.turns:
+        if turn.kind != "Get" or turn.event is None or turn.answered is None:
+            continue
+        if turn.event.kind == "FileNotKept" and turn.session_ends() != "ERROR":
+            yield Violation(rule="D44", position=turn.position, what="the session goes on after a file not kept")
+        if turn.event.kind == "FileReceived" and turn.session_ends() != "CONSUMED":
+            yield Violation(rule="D20", position=turn.position, what="the whole file has come, and it is no success")
+
+
+def renewals(story: Story) -> Iterator[Violation]:
+    """D16: renew, then the same command; an older credential's refusal repeats; only what was refused is renewed."""
+    for turn in story.turns:
+        if turn.event is None or turn.answered is None or not turn.facts.live:
+            continue
+        if turn.event.kind == "CredentialsRenewed" and not turn.new(*DOWNLOADS) and not turn.session_ends():
+            yield Violation(rule="D16", position=turn.position, what="renewed, and nothing is asked again")
+        refused = turn.event.refusal == "CREDENTIALS" or turn.facts.owed
+        if turn.new("RenewCredentials") and not refused:
+            yield Violation(rule="D16", position=turn.position, what="renewed without a refusal")
+        old = turn.event.refusal == "CREDENTIALS" and turn.kind != "RenewCredentials"
+        if old and turn.credential < turn.facts.credential and turn.new("RenewCredentials"):
+            yield Violation(rule="D16", position=turn.position, what="renewed for the refusal of an older credential")
+        if old and turn.facts.credential == 0 and turn.session_ends() and not _by_clock(turn, story):
+            yield Violation(rule="D16", position=turn.position, what="given up without a renewal")
+
+
+CHECKS: tuple[Callable[[Story], Iterator[Violation]], ...] = (
+    final_answers_end_it,
+    a_lost_run_is_no_failure,
+    insurance_ends_nothing,
+    repeats_end_nothing,
+    early_errors_are_confirmed,
+    expired_or_error,
+    not_yet,
+    lost_transfers,
+    kept_or_not,
+    renewals,
+)

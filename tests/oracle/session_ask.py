@@ -1,0 +1,256 @@
+"""What a session does next, once it knows that it must ask, pause or end: the clock is looked at first.
+
+Each function gives every continuation that the rules permit. Must not look at answers: `session_model` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.oracle.session_state import NEAR, End, Slot, State
+
+__all__ = ["ask", "ask_run", "ended", "insure", "must_end", "pause", "poll", "pressed"]
+
+_SILENT = frozenset({"UNREACHABLE", "SERVER_ERROR", "TIMED_OUT", "ENDPOINT_MISSING", "PROTOCOL"})
+NEVER_SENT = frozenset({"none", "unsent", "refused"})
+
+
+def ended(
+    state: State,
+    after: str,
+    reasons: frozenset[str],
+    *rules: str,
+    restart: frozenset[str | None] = frozenset({None}),
+    ended_in: frozenset[str] | None = None,
+) -> State:
+    """The session is over, and nothing is outstanding (I1)."""
+    unproven = frozenset({False})
+    unheld = frozenset({False})
+    if after == "EXPIRED":
+        budgets: set[str | None] = set()
+        if state.unproven and state.state == "RUNNING":
+            unproven = frozenset({True})  # the paragraph on unproven runs
+            budgets.add("UNPROVEN")
+        elif state.run in NEVER_SENT:
+            unproven = frozenset({True, False})  # D21 counts it with the unproven; no rule says what the outcome says
+            budgets.add("UNPROVEN")
+        if state.away_expired:
+            unheld = frozenset({True})  # D21, D43
+            budgets.add("UNHELD")
+        restart = frozenset(budgets) | (restart - {None}) if budgets else restart
+    elif state.unproven or state.run in NEVER_SENT:
+        unproven = frozenset({True, False})
+    if after != "EXPIRED" and state.away_expired:
+        unheld = frozenset({True, False})
+    end = End(
+        state=after,
+        reasons=reasons,
+        ended_in=ended_in if ended_in is not None else frozenset({state.state}),
+        unproven=unproven,
+        unheld=unheld,
+        restart=restart,
+        rules=rules,
+    )
+    return replace(state, state=after, slots=(), end=end)
+
+
+def expired(state: State, *rules: str) -> State:
+    """EXPIRED; a lost transfer whose time ran out may be called either (D21, D1)."""
+    reasons = frozenset({"EXPIRED", "TRANSFER_LOST"}) if state.lost_gets else frozenset({"EXPIRED"})
+    restart: frozenset[str | None] = frozenset({None, "LOST"}) if state.lost_gets else frozenset({None})
+    return ended(state, "EXPIRED", reasons, *rules, restart=restart)
+
+
+def _silence(state: State) -> tuple[float, float]:
+    """From when on it may, and from when on it must, end for want of a valid answer (D19)."""
+    policy = state.setting.policy
+    shortest = policy.silence if state.contact else min(policy.silence, policy.first_contact)
+    longest = policy.silence if state.contact else max(policy.silence, policy.first_contact)
+    return state.silent_lo + shortest, state.silent_hi + longest
+
+
+def must_end(state: State, now: float) -> list[State]:
+    """The ends that the clock forces; any one of them. Empty where it forces none."""
+    named = frozenset({"INVALID_FORMAT"}) if state.naming else frozenset()
+    found = []
+    if now >= state.setting.end:
+        found.append(ended(state, "ERROR", frozenset({"TIMED_OUT"}) | named, "I8"))
+    documented = state.setting.policy.expiry == "DOCUMENTED"
+    # D2: a transfer that has begun is allowed to end.
+    if documented and state.expiry is not None and now >= state.expiry and state.slot("Get") is None:
+        found.append(expired(state, "D1", "I6"))
+        if state.lost_gets:
+            found.append(ended(state, "ERROR", frozenset({"TRANSFER_LOST"}), "D21", restart=frozenset({None, "LOST"})))
+    if not state.alive and now > _silence(state)[1] + NEAR:
+        found.append(ended(state, "ERROR", _SILENT | named, "D19"))
+    return found
+
+
+def may_end(state: State, now: float) -> list[State]:
+    """The ends that the clock permits, and does not force: the limit of D19 may be counted from two moments.
+
+    A client's grid may bring it to a limit a little before the limit comes.
+    """
+    found = must_end(state, now + NEAR)
+    if state.run in {"unsent", "refused"} and state.expiry is not None and now >= state.expiry:
+        # Freedom: a token of 300 s that no `run` has used may be given up, asked about, or used (D1, R16, D21).
+        found.append(expired(state, "D1", "D21"))
+    if not state.alive and now >= _silence(state)[0] - NEAR:
+        found.append(ended(state, "ERROR", _SILENT, "D19"))
+    return found
+
+
+def pressed(state: State, now: float) -> list[State]:
+    """What an event that changes nothing may still bring about, since time has passed."""
+    return must_end(state, now) or may_end(state, now)
+
+
+def ask(state: State, kind: str, now: float, *rules: str, then: str = "") -> list[State]:
+    """A request at once, beside a `run` that is alive. It lives until its own limit, or the job's (D35)."""
+    forced = must_end(state, now)
+    if forced:
+        return forced
+    policy = state.setting.policy
+    hi = min(now + (policy.get_timeout if kind == "Get" else policy.request_timeout), state.setting.end)
+    # Freedom: a client may cut a request at the session's own limits, too.
+    also = {_silence(state)[0], _silence(state)[1]}
+    if state.expiry is not None and kind != "Get":
+        also |= {state.expiry, state.expiry + policy.expiry_margin}
+    slot = Slot(
+        kind=kind,
+        lo=hi,
+        hi=hi,
+        also=frozenset(at for at in also if now < at < hi),
+        issued=now,
+        credential=state.credential,
+        then=then,
+        rules=rules,
+    )
+    asked = replace(state.only_run(), slots=(*state.only_run().slots, slot))
+    if kind == "Init":
+        asked = replace(asked, init_sent=now)
+    if kind == "RenewCredentials":
+        asked = replace(asked, owed=True)
+    return [*may_end(state, now), asked]
+
+
+def ask_run(state: State, now: float, *rules: str) -> list[State]:
+    """`run`, on a connection of its own, and the insurance beside it (R20, D19, I4)."""
+    forced = must_end(state, now)
+    if forced:
+        return forced
+    policy = state.setting.policy
+    hi = min(now + policy.run_timeout, state.setting.end)  # D28
+    also = frozenset(at for at in (state.expiry,) if at is not None and now < at < hi)
+    slot = Slot(kind="Run", lo=hi, hi=hi, also=also, issued=now, credential=state.credential, rules=rules)
+    running = replace(state, state="RUNNING", slots=(slot,), run="alive", run_sent=now, unproven=False, insured=0)
+    return [*may_end(state, now), *insure(running, now)]
+
+
+def insure(state: State, now: float, retry_after: float | None = None) -> list[State]:
+    """Wait for the next check of a `run` that is alive: 5 s exactly, then growing to 30 s (D19)."""
+    policy = state.setting.policy
+    assert state.run_sent is not None
+    count = state.insured
+    longest = min(policy.longest_insurance, policy.first_check * policy.growth**count)
+    # Freedom: whether the second wait is drawn from 5 s or from the next step.
+    shortest = min(policy.longest_insurance, policy.first_check * policy.growth ** max(count - 1, 0))
+    lo, hi = now + shortest / 2, now + longest
+    if count == 0:
+        lo = hi = max(state.run_sent + policy.first_check, now)
+    return _wait(replace(state, insured=count + 1), "Check", now, lo, hi, retry_after, "D19", "R20")
+
+
+def pause(
+    state: State, then: str, now: float, cause: str, retry_after: float | None = None, *rules: str
+) -> list[State]:
+    """Wait before a repeat, or before the next poll of a lost `run`: 0.5 s growing to 15 s, jitter in [d/2, d] (D19).
+
+    Freedom: what is counted. At the least the pauses in a row for one cause, at the most all answers but successes.
+    """
+    streak = state.streak + 1 if cause == state.cause else 0
+    lo = now + _step(state, streak) / 2
+    hi = now + _step(state, max(streak, state.waits))
+    counted = replace(state, streak=streak, cause=cause)
+    return _wait(counted, then, now, lo, hi, retry_after, *(rules or ("D19", "I13")))
+
+
+def _step(state: State, count: int) -> float:
+    policy = state.setting.policy
+    return float(min(policy.longest_pause, policy.first_pause * policy.growth**count))
+
+
+def poll(state: State, now: float, retry_after: float | None = None) -> list[State]:
+    """`run` is not alive: `check` decides (D6). A Wait that stands may be kept, if it ends soon enough (D19)."""
+    kept = state.slot("Wait")
+    fresh = pause(state, "Check", now, "poll", retry_after, "D19", "D6")
+    if kept is None or kept.then != "Check":
+        return fresh
+    if state.not_before > now and retry_after is None:
+        return [*must_end(state, now)] or [state, *fresh]  # Retry-After still holds
+    longest = now + _step(state, max(state.waits, state.streak + 1))
+    return [*fresh, state] if kept.hi <= longest + NEAR and not must_end(state, now) else fresh
+
+
+def _wait(
+    state: State, then: str, now: float, lo: float, hi: float, retry_after: float | None, *rules: str
+) -> list[State]:
+    forced = must_end(state, now)
+    if forced:
+        return forced
+    also: set[float] = {*_silence(state)}
+    found = may_end(state, now)
+    if then == "Check" and state.not_before > now:  # a Retry-After that `run` was told still holds
+        retry_after = max(retry_after or 0.0, state.not_before - now)
+    if retry_after:
+        lo, hi = now + retry_after, now + retry_after + max(hi - now, 0.0)
+        rules = (*rules, "D19")
+        if lo >= state.setting.end:  # honoured within the job's deadline: there is none left
+            found.append(ended(state, "ERROR", frozenset({"TIMED_OUT"}) | _SILENT, "D19", "I8"))
+    lo, hi, near = _cut_at_expiry(state, then, now, lo, hi, bool(retry_after))
+    also |= near
+    if state.not_before > now:
+        also.add(state.not_before)  # Freedom: what one request was told may hold for the next
+    hi = min(hi, state.setting.end)
+    lo = min(lo, hi)
+    slot = Slot(
+        kind="Wait",
+        lo=lo,
+        hi=hi,
+        also=frozenset(at for at in also if now < at < lo or now < at <= state.not_before),
+        issued=now,
+        credential=state.credential,
+        then=then,
+        rules=rules,
+    )
+    waiting = replace(state.only_run(), slots=(*state.only_run().slots, slot))
+    if retry_after:
+        # Freedom: to wait as one was told is no silence (D19 says both).
+        told = now + retry_after
+        waiting = replace(waiting, not_before=told, silent_hi=max(waiting.silent_hi, told))
+    kept = state.slot("Wait")
+    if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
+        # A Wait is kept while its deadline stays.
+        same = replace(slot, number=kept.number, lo=kept.lo, hi=kept.hi, also=frozenset())
+        found.append(replace(waiting, slots=tuple(same if each is slot else each for each in waiting.slots)))
+    return [*found, waiting]
+
+
+def _cut_at_expiry(
+    state: State, then: str, now: float, lo: float, hi: float, told: bool
+) -> tuple[float, float, set[float]]:
+    """A Wait ends at the token's expiry where something must be done then (D1)."""
+    policy, expiry = state.setting.policy, state.expiry
+    if expiry is None:
+        return lo, hi, set()
+    if policy.expiry == "DOCUMENTED":
+        return min(lo, expiry), min(hi, expiry), set()
+    latest = expiry + policy.expiry_margin
+    if state.kept_by_server or now >= latest:
+        return lo, hi, set()
+    # One check asks just after 300 s; it waits for Retry-After, too. What is to be repeated then may go on instead.
+    if told:
+        return lo, hi, set()
+    if then != "Check":
+        return lo, hi, {expiry, latest}
+    return min(lo, latest), min(hi, latest), {expiry} if hi > latest else set()

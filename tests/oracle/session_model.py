@@ -1,0 +1,169 @@
+"""The reference model of a client's session: one token, from its first command to its end.
+
+Given what is possible and an event, `step` gives everything that the rules permit next. Must issue nothing itself:
+`session_ask` looks at the clock first. Freedoms are marked by the word, with the rule that leaves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tests.oracle.session_answers import answered
+from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
+from tests.oracle.session_state import Setting, Slot, State
+from tests.oracle.table import MEANING, REASON, row
+from tests.oracle.vocabulary import DOWNLOADS, Event, Job, Policy
+
+__all__ = ["begin", "cover", "restored", "step"]
+
+
+def begin(job: Job, policy: Policy, *, now: float, end: float, number: int = 1, known: int = 0) -> frozenset[State]:
+    """A session that has just begun: the preflight first, where there is one (D12)."""
+    state = State(
+        setting=Setting(job=job, policy=policy, end=end, number=number), silent_lo=now, silent_hi=now, known=known
+    )
+    first: list[State] = []
+    # Freedom: whether a session after the first asks for the formats again ("on for a single download", D12).
+    if policy.preflight == "ON":
+        first += ask(state, "ListFormats", now, "D12")
+    if policy.preflight == "OFF" or number > 1:
+        first += ask(state, "Init", now, "R12")
+    return frozenset(first)
+
+
+def step(possible: Iterable[State], event: Event, now: float) -> frozenset[State]:
+    """Everything that may be after the event."""
+    return frozenset(after for state in possible for after in _step(state, event, now))
+
+
+def _step(state: State, event: Event, now: float) -> list[State]:
+    if state.end is not None:
+        return [state]  # I1, I7: late
+    slot = next((slot for slot in state.slots if slot.number == event.number), None)
+    if slot is None:
+        # I7: a late answer changes nothing; freedom: the clock may be looked at all the same.
+        return [state, *pressed(state, now)]
+    rest = replace(state, slots=tuple(other for other in state.slots if other is not slot))
+    if slot.kind == "Wait":
+        return _elapsed(state, rest, slot, event, now)
+    if slot.kind == "RenewCredentials":
+        return _counted(_renewal(rest, slot, event, now), event.kind != "CredentialsRenewed")
+    if state.naming and slot.kind == "Run":
+        return [replace(rest, run="done"), *pressed(rest, now)]
+    answer = _named if state.naming else answered
+    said = MEANING.get((row(slot.kind, event), slot.kind))
+    good = said in {"init", "run", "get", "consumed"} or (said == "poll" and slot.kind == "Check" and state.alive)
+    return _counted(answer(rest, slot, event, now), not good)
+
+
+def _counted(after: list[State], more: bool) -> list[State]:
+    return [replace(state, waits=state.waits + 1) if more and state.end is None else state for state in after]
+
+
+def _elapsed(state: State, rest: State, slot: Slot, event: Event, now: float) -> list[State]:
+    if event.kind == "Cancelled" or now < slot.hi:
+        # Freedom: no rule says what a wait is that was stopped, or answered too soon. It may go on, or be over.
+        return [state, *_go_on(rest, slot.then, now), *pause(rest, slot.then, now, rest.cause)]
+    return _go_on(rest, slot.then, now)
+
+
+def _go_on(state: State, then: str, now: float) -> list[State]:
+    """What a wait or a renewal was for, at once; D1's check may come in between."""
+    expiry = state.expiry
+    asks_late = (
+        expiry is not None
+        and now >= expiry
+        and not state.kept_by_server
+        and state.setting.policy.expiry == "CONFIRM"
+        and then != "Check"
+        and state.slot("Run") is None
+    )
+    found = []
+    if asks_late:
+        found += ask(state, "Check", now, "D1")
+    if then == "Run":
+        return found + ask_run(state, now, "D19")
+    if then.startswith("RenewCredentials"):
+        return found + ask(state, "RenewCredentials", now, "D16", then=then.partition(" ")[2])
+    if state.owed and then in {"Check", "Get"}:
+        # Freedom: a credential that is known to be dead may be renewed before it is refused again.
+        found += ask(state, "RenewCredentials", now, "D16", then=then)
+    return found + ask(state, then, now, "D19")
+
+
+def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
+    if event.kind == "CredentialsRenewed":
+        renewed = replace(state, credential=state.credential + 1, armed=False, owed=False)
+        found = _go_on(renewed, slot.then, now)
+        if renewed.run in {"unsent", "refused"} and slot.then == "Check":
+            found += ask_run(renewed, now, "D16")
+        return found
+    # No rule says what becomes of a renewal that did not come about: it may be tried again after a pause, within the
+    # limits of I13, or end the session; a `run` that is alive need not end for it (D19).
+    reasons = frozenset({"CREDENTIALS", "UNREACHABLE", "SERVER_ERROR", "PROTOCOL"})
+    if event.kind == "Refused" and event.refusal is not None:
+        reasons |= REASON.get(event.refusal, frozenset())
+    found = [ended(state, "ERROR", reasons, "D16")]
+    found += pause(state, f"RenewCredentials {slot.then}", now, "renewal", event.retry_after)
+    found += pause(state, slot.then, now, "renewal", event.retry_after)
+    if state.alive:
+        found += insure(state, now, event.retry_after)
+    return [*found, *pressed(state, now)]
+
+
+def _named(state: State, slot: Slot, event: Event, now: float) -> list[State]:
+    """The answer to the question for the alternatives: the end is `Invalid format`, whatever comes (D12)."""
+    end = ended(state, "ERROR", frozenset({"INVALID_FORMAT"}), "D12", "R10")
+    found = [end, *pressed(state, now)]
+    said = MEANING[row(slot.kind, event), slot.kind]
+    if said == "repeat":  # Freedom: it may be worth a repeat
+        found += pause(state, "ListFormats", now, "ListFormats", event.retry_after)
+    if said == "renew":
+        found += ask(state, "RenewCredentials", now, "D16", then="ListFormats")
+        found += ask(state, "ListFormats", now, "D16")
+    return found
+
+
+def restored(possible: Iterable[State], saved: float, now: float, elapsed: float) -> frozenset[State]:
+    """The same session in another process, whose clock reads `now`; nobody held it for `elapsed` (D43).
+
+    The time away ages the token, not the job's deadline. Everything in flight is still to be answered as lost.
+    """
+    return frozenset(moved for state in possible for moved in _restored(state, saved, now - saved, elapsed))
+
+
+def _restored(state: State, saved: float, shift: float, elapsed: float) -> list[State]:
+    if state.end is not None:
+        return [state]
+    # "Nobody held it" means that the 300 s ended inside the time away.
+    unheld = state.expiry is not None and saved < state.expiry <= saved + elapsed
+    moved = replace(
+        state,
+        setting=replace(state.setting, end=state.setting.end + shift),
+        slots=tuple(_shifted(slot, shift) for slot in state.slots),
+        init_sent=None if state.init_sent is None else state.init_sent + shift - elapsed,
+        # Freedom: no rule says whether silence goes on while nobody listens.
+        silent_lo=state.silent_lo + shift - elapsed,
+        silent_hi=state.silent_hi + shift,
+        run_sent=None if state.run_sent is None else state.run_sent + shift,
+        not_before=state.not_before + shift if state.not_before else 0.0,
+        away_expired=state.away_expired or unheld,
+    )
+    policy = state.setting.policy
+    young = max(policy.early_error, policy.early_loss, policy.early_refusal)
+    sent = moved.run_sent
+    if elapsed == 0 or sent is None or saved + shift - sent > young or state.run == "done":
+        return [moved]
+    # Freedom: whether the time away ages `run` for the 5 s in which a loss proves nothing.
+    aged = tuple(replace(slot, issued=slot.issued - elapsed) if slot.kind == "Run" else slot for slot in moved.slots)
+    return [moved, replace(moved, run_sent=sent - elapsed, slots=aged)]
+
+
+def _shifted(slot: Slot, shift: float) -> Slot:
+    return replace(slot, lo=slot.lo + shift, hi=slot.hi + shift, issued=slot.issued + shift)
+
+
+def cover() -> frozenset[tuple[str, str]]:
+    """Every row of the table with the command that it answers, for whoever counts what was tried."""
+    return frozenset(pair for pair in MEANING if pair[1] in DOWNLOADS)

@@ -1,0 +1,232 @@
+"""Right runs, written by hand from the document and the rules: the judge finds nothing wrong with them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.oracle.judge import differences, judge
+from tests.oracle.transcripts import parse
+
+# The document's section 7, both ends.
+SECTION_7 = """
+0    begin
+0    = INIT
+0    > 1 ListFormats 30
+0    ask 1
+0.1  @ 1 formats number=1
+0.1  : 1 FORMATS
+0.2  < 1 FormatsListed image pdf csv
+0.2  > 2 Init 30.2
+0.2  ask 2
+0.3  @ 2 init number=2
+0.3  @= A INIT
+0.3  : 2 TOKEN token=A
+0.4  < 2 TokenIssued token=A
+0.4  = RUNNING
+0.4  > 3 Run 1800.4
+0.4  > 4 Wait 5.4
+0.4  ask 3
+0.5  @ 3 run number=3
+0.5  @= A RUNNING
+0.5  gen A
+5.4  < 4 WaitElapsed
+5.4  > 5 Check 35.4
+5.4  ask 5
+5.5  @ 5 check number=5
+5.5  : 5 IN_PROGRESS
+5.6  < 5 StatusReported status=IN_PROGRESS
+5.6  > 6 Wait 12
+9    made A
+9    @= A READY
+9    : 3 OK
+9.1  < 3 RunFinished
+9.1  x 6
+9.1  = READY
+9.1  > 7 Get 3600
+9.1  ask 7
+9.2  @ 7 get number=7
+9.2  : 7 FILE
+9.9  sent 7 whole
+9.9  @= A CONSUMED
+10   publish whole
+10   < 7 FileReceived
+10   = CONSUMED
+10   > 8 Finish 0
+10   ! CONSUMED DELIVERED READY
+"""
+
+# `run` is cut by a proxy after a minute; `check` decides (D6); the transfer breaks once, and is fetched again (D21).
+LOST_RUN = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+5.1  < 3 WaitElapsed
+5.1  > 4 Check 35.1
+5.2  < 4 StatusReported status=IN_PROGRESS
+5.2  > 5 Wait 12
+12   < 5 WaitElapsed
+12   > 6 Check 42
+12.1 < 6 Lost sent=UNKNOWN
+12.1 > 7 Wait 20
+18   < 2 Lost sent=UNKNOWN
+18   x 7
+18   > 8 Wait 18.4
+18.4 < 8 WaitElapsed
+18.4 > 9 Check 48.4
+18.5 < 9 StatusReported status=READY
+18.5 = READY
+18.5 > 10 Get 3600
+40   < 10 Lost sent=UNKNOWN
+40   > 11 Check 70
+40.1 < 11 StatusReported status=READY
+40.1 > 12 Get 3600
+50   < 12 FileReceived
+50   publish whole
+50   = CONSUMED
+50   ! CONSUMED DELIVERED READY
+"""
+
+# The credential expires twice, once in the middle of `run` (D16).
+RENEWALS = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 Refused refusal=CREDENTIALS
+0.1  > 2 RenewCredentials 30.1
+0.2  < 2 CredentialsRenewed
+0.2  > 3 Init 30.2
+0.3  < 3 TokenIssued token=A
+0.3  = RUNNING
+0.3  > 4 Run 1800.3
+0.3  > 5 Wait 5.3
+5.3  < 5 WaitElapsed
+5.3  > 6 Check 35.3
+5.4  < 6 Refused refusal=CREDENTIALS
+5.4  > 7 RenewCredentials 35.4
+5.5  < 7 CredentialsRenewed
+5.5  > 8 Check 35.5
+5.6  < 8 StatusReported status=IN_PROGRESS
+5.6  > 9 Wait 10
+7    < 4 RunFinished
+7    x 9
+7    = READY
+7    > 10 Get 3600
+9    < 10 FileReceived
+9    publish whole
+9    = CONSUMED
+9    ! CONSUMED DELIVERED READY
+"""
+
+# `run` is lost within 5 s, the server never saw it: unproven, EXPIRED at D1's check, and once more from `init`.
+UNPROVEN = """
+0    begin preflight=OFF ttl=3.0 expiry_margin=0.5
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 3.5
+1    < 2 Lost sent=UNKNOWN
+1    x 3
+1    > 4 Wait 1.5
+1.5  < 4 WaitElapsed
+1.5  > 5 Check 31.5
+1.6  < 5 StatusReported status=IN_PROGRESS
+1.6  > 6 Wait 2.2
+2.2  < 6 WaitElapsed
+2.2  > 7 Check 32.2
+2.3  < 7 StatusReported status=IN_PROGRESS
+2.3  > 8 Wait 3.4
+3.4  < 8 WaitElapsed
+3.4  > 9 Check 33.4
+3.5  < 9 StatusReported status=IN_PROGRESS
+3.5  = EXPIRED
+3.5  = INIT #2
+3.5  > 10 Init 33.5
+3.6  < 10 TokenIssued token=B
+3.6  = RUNNING
+3.6  > 11 Run 1803.6
+3.6  > 12 Wait 7
+4    < 11 RunFinished
+4    x 12
+4    = READY
+4    > 13 Get 3600
+5    < 13 FileReceived
+5    publish whole
+5    = CONSUMED
+5    ! CONSUMED DELIVERED READY
+"""
+
+# Taken up again by another process after 20 s: all in flight is lost, `check` decides, no second `run` (D43).
+RESUMED = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+0    save
+0    ask 1
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+0.1  save
+0.1  ask 2
+20.1 restore
+20.1 < 2 Lost sent=UNKNOWN
+20.1 x 3
+20.1 > 4 Wait 20.4
+20.1 save
+20.4 < 4 WaitElapsed
+20.4 > 5 Check 50.4
+20.4 save
+20.4 ask 5
+20.5 < 5 StatusReported status=ERROR
+20.5 = ERROR
+20.5 ! ERROR GENERATION_FAILED RUNNING
+"""
+
+# The token dies while it waits for generation, and the server says so (D1, D41).
+EXPIRED = """
+0    begin preflight=OFF ttl=6.0
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+5.1  < 3 WaitElapsed
+5.1  > 4 Check 35.1
+5.2  < 4 StatusReported status=IN_PROGRESS
+5.2  > 5 Wait 7
+7    < 5 WaitElapsed
+7    > 6 Check 37
+7.1  < 6 Refused refusal=DOWNLOAD_FAILED
+7.1  = EXPIRED
+7.1  ! EXPIRED EXPIRED RUNNING
+"""
+
+GOOD = {
+    "section 7": SECTION_7,
+    "lost run": LOST_RUN,
+    "renewals": RENEWALS,
+    "unproven": UNPROVEN,
+    "resumed": RESUMED,
+    "expired": EXPIRED,
+}
+
+
+@pytest.mark.rules("R12", "R18", "R21", "R24", "D1", "D6", "D16", "D21", "D43")
+@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD.keys())
+def test_a_right_run_is_found_right(text: str) -> None:
+    assert judge(parse(text)) == []
+
+
+@pytest.mark.rules("I9")
+def test_the_same_run_twice_is_the_same() -> None:
+    assert differences(parse(LOST_RUN), parse(LOST_RUN)) == []
+    other = parse(LOST_RUN.replace("> 8 Wait 18.4", "> 8 Wait 18.3"))
+    assert [one.rule for one in differences(parse(LOST_RUN), other)] == ["I9"]
+    assert [one.rule for one in differences(parse(LOST_RUN), parse(LOST_RUN)[:-1])] == ["I9"]

@@ -1,0 +1,247 @@
+"""The reference model of session and job, tried with hand-written right moves, and with wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from tests.oracle import job_model
+from tests.oracle.job_model import JobState
+from tests.oracle.session_state import Seen
+from tests.oracle.vocabulary import Command, Event, Job, Outcome, Policy
+
+JOB = Job(element=1042, format="pdf")
+CARRIES_FORMAT = {"Run", "Get"}
+
+
+class Client:
+    """A hand-written client beside the model: `shows` is what it claims to be, and the model judges it."""
+
+    def __init__(self, **policy: object) -> None:
+        self.now = 0.0
+        self.possible = job_model.begin(JOB, Policy(**policy), now=0.0)  # type: ignore[arg-type]
+        self.token: str | None = None
+        self.format = JOB.format
+
+    def command(self, number: int, kind: str, deadline: float) -> Command:
+        if kind in {"Wait", "RenewCredentials"}:
+            return Command(number=number, kind=kind, deadline=deadline)
+        return Command(
+            number=number,
+            kind=kind,
+            deadline=deadline,
+            element=1042,
+            segment=0,
+            format=self.format if kind in CARRIES_FORMAT else None,
+            token=self.token if kind in {"Run", "Check", "Get"} else None,
+        )
+
+    def accepts(self, state: str, *outstanding: tuple[int, str, float]) -> bool:
+        seen = Seen(state=state, outstanding=tuple(self.command(*each) for each in outstanding))
+        self.last, agreed = seen, job_model.agree(self.possible, seen, self.now)
+        if agreed:
+            self.possible = agreed
+        return bool(agreed)
+
+    def shows(self, state: str, *outstanding: tuple[int, str, float]) -> None:
+        assert self.accepts(state, *outstanding), job_model.explain(self.possible, self.last)
+
+    def may_not_show(self, state: str, *outstanding: tuple[int, str, float]) -> None:
+        assert not self.accepts(state, *outstanding)
+
+    def ends(self, state: str, reason: str, ended_in: str, **more: object) -> None:
+        assert self.may_end(state, reason, ended_in, **more), job_model.explain(self.possible, self.last)
+
+    def may_end(self, state: str, reason: str, ended_in: str, **more: object) -> bool:
+        outcome = Outcome(state=state, reason=reason, ended_in=ended_in, **more)  # type: ignore[arg-type]
+        self.last = Seen(state=state, outcome=outcome)
+        return bool(job_model.agree(self.possible, self.last, self.now))
+
+    def hears(self, at: float, number: int, kind: str, **more: object) -> None:
+        self.now = at
+        if kind == "TokenIssued":
+            self.token = str(more["token"])
+        event = Event(number=number, kind=kind, **more)  # type: ignore[arg-type]
+        self.possible = job_model.step(self.possible, event, at)
+
+
+def running(client: Client, at: float = 0.0) -> Client:
+    """Up to `run`, with numbers 3 and 4 outstanding."""
+    client.shows("INIT", (1, "ListFormats", 30.0))
+    client.hears(at, 1, "FormatsListed", formats=("image", "pdf", "csv"))
+    client.shows("INIT", (2, "Init", at + 30.0))
+    client.hears(at, 2, "TokenIssued", token="A")
+    client.shows("RUNNING", (3, "Run", at + 1800.0), (4, "Wait", at + 5.0))
+    return client
+
+
+def ready(client: Client) -> Client:
+    """Up to `get`, with number 5 outstanding, at 3 s."""
+    running(client)
+    client.hears(3.0, 3, "RunFinished")
+    client.shows("READY", (5, "Get", 3600.0))
+    return client
+
+
+def possible_states(possible: Iterable[JobState]) -> set[str]:
+    return {state.session.state for state in possible}
+
+
+@pytest.mark.rules("R12", "R18", "R24", "R27")
+def test_the_documents_example() -> None:
+    client = ready(Client())
+    client.hears(4.0, 5, "FileReceived")
+    client.ends("CONSUMED", "DELIVERED", "READY")
+    assert possible_states(client.possible) == {"CONSUMED"}
+    assert not client.may_end("ERROR", "NOT_KEPT", "READY")
+
+
+@pytest.mark.rules("D19")
+def test_the_first_check_is_after_five_seconds_exactly() -> None:
+    client = Client(preflight="OFF")
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(1.0, 1, "TokenIssued", token="A")
+    client.may_not_show("RUNNING", (2, "Run", 1801.0), (3, "Wait", 5.0))
+    client.may_not_show("RUNNING", (2, "Run", 1801.0))
+    client.may_not_show("RUNNING", (2, "Run", 1801.0), (3, "Check", 31.0))
+    client.shows("RUNNING", (2, "Run", 1801.0), (3, "Wait", 6.0))
+
+
+@pytest.mark.rules("I3", "D6")
+def test_a_lost_run_is_polled_and_never_sent_again() -> None:
+    client = running(Client())
+    client.hears(60.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 90.0))
+    client.hears(61.0, 3, "Lost", sent="UNKNOWN")
+    client.may_not_show("RUNNING", (6, "Run", 1861.0), (7, "Wait", 66.0))
+    client.shows("RUNNING", (5, "Check", 90.0))
+    client.hears(62.0, 5, "StatusReported", status="IN_PROGRESS")
+    client.may_not_show("RUNNING", (6, "Wait", 67.0))
+    client.shows("RUNNING", (6, "Wait", 62.4))
+    client.hears(62.4, 6, "WaitElapsed")
+    client.shows("RUNNING", (7, "Check", 92.4))
+    client.hears(63.0, 7, "StatusReported", status="READY")
+    client.may_not_show("READY", (8, "Wait", 63.4))
+    client.shows("READY", (8, "Get", 3600.0))
+
+
+@pytest.mark.rules("I3")
+def test_a_run_proven_never_sent_is_repeated() -> None:
+    client = running(Client())
+    client.hears(1.0, 3, "Lost", sent="NOT_SENT")
+    client.may_not_show("RUNNING", (5, "Run", 1801.0), (6, "Wait", 6.0))  # I13: not without a pause
+    client.shows("RUNNING", (5, "Wait", 1.3))
+    client.hears(1.3, 5, "WaitElapsed")
+    client.shows("RUNNING", (6, "Run", 1801.3), (7, "Wait", 6.3))
+
+
+@pytest.mark.rules("D21", "D42")
+def test_a_lost_transfer_is_asked_about_and_fetched_once_more() -> None:
+    client = ready(Client())
+    client.hears(10.0, 5, "Lost", sent="UNKNOWN")
+    client.may_not_show("READY", (6, "Get", 3600.0))
+    client.shows("READY", (6, "Check", 40.0))
+    client.hears(11.0, 6, "StatusReported", status="READY")
+    client.shows("READY", (7, "Get", 3600.0))
+    client.hears(12.0, 7, "Lost", sent="UNKNOWN")
+    client.may_not_show("READY", (8, "Check", 42.0))
+    client.token = None
+    client.shows("INIT", (8, "Init", 42.0))  # the restart budget
+
+
+@pytest.mark.rules("D1", "D21")
+def test_an_unproven_run_is_given_up_at_the_late_check() -> None:
+    client = running(Client())
+    client.hears(2.0, 3, "Lost", sent="UNKNOWN")
+    client.shows("RUNNING", (5, "Wait", 2.5))
+    number, at = 5, 2.5
+    while at < 301.0:
+        client.hears(at, number, "WaitElapsed")
+        client.shows("RUNNING", (number + 1, "Check", at + 30))
+        client.hears(at, number + 1, "StatusReported", status="IN_PROGRESS")
+        at = min(at + min(15.0, 0.5 * 1.5 ** ((number - 3) // 2)), 301.0)
+        number += 2
+        client.shows("RUNNING", (number, "Wait", at))
+    client.hears(301.0, number, "WaitElapsed")
+    client.shows("RUNNING", (number + 1, "Check", 331.0))
+    client.hears(301.5, number + 1, "StatusReported", status="IN_PROGRESS")
+    client.may_not_show("RUNNING", (number + 2, "Wait", 316.0))
+    client.token = None
+    client.shows("INIT", (number + 2, "Init", 331.5))
+
+
+@pytest.mark.rules("D1", "I6")
+def test_the_documented_reading_ends_by_the_clock_alone() -> None:
+    client = running(Client(expiry="DOCUMENTED"))
+    at, number, pauses = 5.0, 4, 0
+    while at < 300.0:
+        client.hears(at, number, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (number + 1, "Check", min(at + 30, 300.0)))
+        client.hears(at, number + 1, "StatusReported", status="IN_PROGRESS")
+        pauses += 1
+        at = min(at + min(30.0, 5 * 1.5**pauses), 300.0)
+        number += 2
+        client.shows("RUNNING", (3, "Run", 1800.0), (number, "Wait", at))
+    client.hears(300.0, number, "WaitElapsed")
+    client.may_not_show("RUNNING", (3, "Run", 1800.0), (number + 1, "Check", 330.0))
+    client.ends("EXPIRED", "EXPIRED", "RUNNING")
+    assert not client.may_end("ERROR", "TIMED_OUT", "RUNNING")
+
+
+@pytest.mark.rules("D16", "I13")
+def test_a_renewal_is_followed_by_the_same_command_and_not_by_another_renewal() -> None:
+    client = Client(preflight="OFF")
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(1.0, 1, "Refused", refusal="CREDENTIALS")
+    client.may_not_show("INIT", (2, "Init", 31.0))
+    client.shows("INIT", (2, "RenewCredentials", 31.0))
+    client.hears(2.0, 2, "CredentialsRenewed")
+    client.shows("INIT", (3, "Init", 32.0))
+    client.hears(3.0, 3, "Refused", refusal="CREDENTIALS")
+    client.may_not_show("INIT", (4, "RenewCredentials", 33.0))
+    client.ends("ERROR", "CREDENTIALS", "INIT")
+
+
+@pytest.mark.rules("D18")
+def test_an_early_error_is_confirmed_by_one_more_check() -> None:
+    client = running(Client())
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client.hears(6.0, 5, "StatusReported", status="ERROR")
+    assert not client.may_end("ERROR", "GENERATION_FAILED", "RUNNING")
+    client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 8.0))
+    client.hears(8.0, 6, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (7, "Check", 38.0))
+    client.hears(8.5, 7, "StatusReported", status="ERROR")
+    client.may_not_show("RUNNING", (3, "Run", 1800.0), (8, "Wait", 10.0))
+    client.ends("ERROR", "GENERATION_FAILED", "RUNNING")
+
+
+@pytest.mark.rules("D41")
+def test_download_failed_is_an_error_before_300_seconds_and_an_expiry_from_then_on() -> None:
+    for at, state, reason in ((299.9, "ERROR", "GENERATION_FAILED"), (300.0, "EXPIRED", "EXPIRED")):
+        client = running(Client())
+        client.hears(5.0, 4, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+        client.hears(at, 5, "Refused", refusal="DOWNLOAD_FAILED")
+        client.ends(state, reason, "RUNNING")
+        assert not client.may_end("EXPIRED" if state == "ERROR" else "ERROR", reason, "RUNNING")
+
+
+@pytest.mark.rules("D43", "I3")
+def test_a_job_taken_up_again_polls_and_never_runs() -> None:
+    client = running(Client())
+    client.possible = job_model.restored(client.possible, saved=0.0, now=1000.0, elapsed=20.0)
+    client.now = 1000.0
+    client.possible = job_model.recover(client.possible, 1000.0)
+    client.may_not_show("RUNNING", (5, "Run", 2800.0), (6, "Wait", 1005.0))
+    client.shows("RUNNING", (5, "Wait", 1000.4))
+
+
+@pytest.mark.rules("I7")
+def test_a_late_answer_changes_nothing() -> None:
+    client = ready(Client())
+    before = client.possible
+    client.hears(3.5, 4, "WaitElapsed")
+    assert client.possible == before
