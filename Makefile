@@ -17,7 +17,7 @@ BENCH := PYTHONPATH=tests/bench BENCH_VENV=$(abspath $(PEERS_VENV)) $(PY)
 # Tests of the tests: mutants of the core by mutmut, a group of modules a part.
 MUTANTS := $(addprefix deep-mutants-,values wire transfer session job endpoint)
 # Each part is done in less than half an hour.
-DEEP := deep-core deep-adapters deep-races deep-files deep-batch deep-celery deep-saboteurs deep-fuzz $(MUTANTS)
+DEEP := deep-core deep-adapters deep-races deep-files deep-celery deep-saboteurs deep-fuzz $(MUTANTS)
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -28,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check deep bench bench-full docs clean
-.PHONY: check-style check-types check-house check-docs check-core $(DEEP) $(BENCHES)
+.PHONY: check-style check-types check-house check-docs check-core check-batch $(DEEP) $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -40,7 +40,7 @@ demo: $(RUNS) ## download real reports from a reference server on loopback
 test: $(READY) ## run the tests (under five minutes)
 	@$(PYTEST) -n 2 -m "not deep and not docs"
 
-check: check-style check-types check-house check-docs check-core ## style, types, import contracts, docs, and the core's branches all covered
+check: check-style check-types check-house check-docs check-core check-batch ## style, types, import contracts, docs, and the core's branches all covered
 
 check-style: $(READY)
 	@$(PY) -m ruff check -q .
@@ -76,12 +76,13 @@ deep-files: $(READY)
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
 
-deep-batch: $(READY)
-	@$(PYTEST) -m deep --timeout=1800 --ignore=tests/adapters/batch/test_batch_celery.py tests/adapters/batch
+# Processes killed at every point of a delivery, a store over the network, workers: a minute on two cores.
+check-batch: $(READY)
+	@$(PYTEST) -n 2 -m deep --timeout=300 tests/adapters/batch -k "not two_hundred"
 
 # Workers killed at random, and the broker restarted under them.
 deep-celery: $(READY)
-	@$(PYTEST) -s -m deep --timeout=1800 tests/adapters/batch/test_batch_celery.py
+	@$(PYTEST) -s -m deep --timeout=1800 tests/adapters/batch/test_batch_celery.py -k two_hundred
 
 # A core that breaks one invariant, thirteen times over: the tests of that invariant must see it.
 deep-saboteurs: $(READY)
