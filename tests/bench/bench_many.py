@@ -97,7 +97,8 @@ def measured(server: Server, side: str, jobs: int, generation: int) -> dict[str,
     server.log()
     with scratch() as folder:
         words = [side, server.url, folder, str(jobs), str(generation)]
-        work = subprocess.run([*python(str(HERE / "bench_many.py")), *words], capture_output=True, text=True)
+        command = [*python(str(HERE / "bench_many.py")), *words]
+        work = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if work.returncode:
         raise SystemExit(work.stderr)
     found: dict[str, Any] = json.loads(work.stdout.splitlines()[-1])
