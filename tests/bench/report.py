@@ -329,14 +329,14 @@ def many() -> Iterable[str]:
     if not data:
         return
     yield "## How cost grows"
-    rows = [["jobs at once, aiohttp", "CPU a job", "memory a job, above the process at rest", "threads"]]
+    rows = [["jobs at once, aiohttp", "CPU a job", "memory a job, `run` held", "memory a job, at most", "threads"]]
     for run in data["growth"]:
-        cpu, memory = ms(run["cpu"] / run["jobs"]), f"{run['memory']:.1f} KB"
-        rows.append([f"{run['jobs']:,}", cpu, memory, str(run["threads"])])
+        cpu, memory = ms(run["cpu"] / run["jobs"]), [f"{run[key]:.1f} KB" for key in ("memory", "peak")]
+        rows.append([f"{run['jobs']:,}", cpu, *memory, str(run["threads"])])
     yield table(rows)
     yield (
-        "The last row holds every `run` for a minute, and its memory is what the process needs while all of them are "
-        "held and, at their end, while thousands of files arrive at once."
+        "Memory is above the process at rest: while every `run` is held, and at most, when all files arrive at once, "
+        "each 64 KiB that waits in a buffer for its turn at the disk. The last row holds every `run` for a minute."
     )
     large = kept("large")
     sizes = [label for label in large if label != "curl"]
