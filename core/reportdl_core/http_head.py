@@ -37,7 +37,7 @@ class Head:
     status: int
     headers: tuple[tuple[str, str], ...]
     # What has been read out of the headers: each is asked for several times in one answer.
-    _read: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _read: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, status: int, headers: Iterable[tuple[str, str]]) -> Head:

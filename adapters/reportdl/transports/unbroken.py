@@ -30,10 +30,10 @@ class UnbrokenResponse(HTTPResponse):
             return
         lines: Any = _Lines(self.fp)
         self.fp: Any = lines
-        version, status, reason = self._read_status()  # type: ignore[attr-defined]
+        version, status, reason = self._line()
         while status == CONTINUE:
             _block(lines)
-            version, status, reason = self._read_status()  # type: ignore[attr-defined]
+            version, status, reason = self._line()
         self.code = self.status = status
         self.reason = reason.strip()
         self.version = _VERSIONS.get(version) or _later(version)
@@ -41,6 +41,11 @@ class UnbrokenResponse(HTTPResponse):
         self._frame()
         if not self.chunked:
             self.fp = lines.reader  # no line follows
+
+    def _line(self) -> tuple[str, int, str]:
+        connection: Any = self
+        version, status, reason = connection._read_status()
+        return str(version), int(status), str(reason)
 
     def _frame(self) -> None:
         """How the body will end."""

@@ -27,7 +27,9 @@ from reportdl_core.exchange import CHUNK
 __all__ = ["Pools", "Urllib3Transport"]
 
 
-_timeout = functools.lru_cache(maxsize=32)(lambda connect, read: urllib3.Timeout(connect=connect, read=read))
+@functools.lru_cache(maxsize=32)
+def _timeout(connect: float, read: float) -> urllib3.Timeout:
+    return urllib3.Timeout(connect=connect, read=read)
 
 
 @final
