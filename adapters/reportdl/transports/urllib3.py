@@ -19,7 +19,7 @@ from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
-from reportdl.transports.urllib3_pools import pools_for
+from reportdl.transports.urllib3_pools import close, pools_for
 from reportdl.transports.urllib3_watch import performing, watching
 from reportdl_core.events import Event, Sent
 from reportdl_core.exchange import CHUNK
@@ -86,7 +86,7 @@ class Urllib3Transport:
         """Close the manager, if it is ours."""
         if self._own is not None:
             self._found.clear()
-            self._own.clear()
+            close(self._own)
 
 
 @final
