@@ -1,0 +1,18 @@
+"""The fault matrix, over httpx2, under asyncio and under trio."""
+
+import pytest
+
+from reportdl.testing.faults.contract import FaultContract
+from reportdl.transports.httpx2 import Httpx2Transport
+
+
+class TestHttpx2AsyncioFaults(FaultContract):
+    library = "asyncio"
+
+    @pytest.fixture
+    def make_transport(self):
+        return lambda origin, network: Httpx2Transport(origin, network=network)
+
+
+class TestHttpx2TrioFaults(TestHttpx2AsyncioFaults):
+    library = "trio"
