@@ -6,6 +6,8 @@ from reportdl.testing.faults.contract import FaultContract
 from reportdl.testing.faults.expected import Deviation, Word
 from reportdl.transports.aiohttp import AiohttpTransport
 
+pytestmark = pytest.mark.deep
+
 
 class TestAiohttpFaults(FaultContract):
     library = "asyncio"

@@ -5,6 +5,8 @@ import pytest
 from reportdl.testing.faults.contract import FaultContract
 from reportdl.transports.httpx2 import Httpx2Transport
 
+pytestmark = pytest.mark.deep
+
 
 class TestHttpx2AsyncioFaults(FaultContract):
     library = "asyncio"

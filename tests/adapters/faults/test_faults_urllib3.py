@@ -8,6 +8,10 @@ from reportdl.transports.urllib3 import Urllib3Transport
 
 
 class TestUrllib3Faults(FaultContract):
+    @pytest.fixture(params=["http", pytest.param("https", marks=pytest.mark.deep)])
+    def scheme(self, request):
+        return request.param
+
     deviations = {
         "no length, and a reset": Deviation(
             words={"get": Word.ASIDE},
