@@ -42,7 +42,7 @@ _TOKEN: Final = "s3cr3t"  # noqa: S105 - part of every token of the fault server
 _PATIENT: Final = Policy(
     first_pause=0.01, longest_pause=0.03, connect_timeout=10.0, stall_timeout=10.0, max_bytes=1024 * 1024
 )
-# Where patience is the subject. A dripping byte comes every 50 ms, so only a limit over the whole life ends it.
+# Where patience is the subject. A dripping byte comes every 150 ms, so only a limit over the whole life ends it.
 def _limited(seconds: float) -> Policy:
     return replace(
         _PATIENT,
@@ -55,7 +55,10 @@ def _limited(seconds: float) -> Policy:
 
 
 _LIMITED: Final = {"http": _limited(0.6), "https": _limited(1.8)}  # a handshake takes its time on a busy machine
-_FOR_EVER: Final = {"silence": 1.0, "first_contact": 1.0, "job_timeout": 4.0, "first_pause": 0.05, "longest_pause": 0.2}
+# A fault that never heals: a few tries, then a pause so long that patience ends in it, with no request under way.
+_PAUSES: Final = {"first_pause": 0.05, "longest_pause": 60.0, "growth": 8.0}
+_SILENCE: Final = {"http": 2.0, "https": 4.0}
+_TIMED_OUT: Final = 4.0  # seconds for a job that only its own deadline ends
 _BLIND: Final = 1.5  # seconds for a job that can only run out of time
 
 
@@ -107,7 +110,7 @@ class FaultContract(Staged):
         row = _deviating(EXPECTED[name], self.deviations.get(name), scheme)
 
         def play(state: str) -> _Played:
-            cell = _Cell(name, row.word(state, scheme), state, scheme, times)
+            cell = _Cell(name, row, state, scheme, times)
             return cell.play(make, self.library, scheme, folder / state)
 
         with ThreadPoolExecutor(len(STATES)) as pool:
@@ -132,14 +135,18 @@ def _deviating(row: Row, deviation: Deviation | None, scheme: str) -> Row:
 class _Cell:
     """One fault in one state."""
 
-    def __init__(self, fault: str, word: Word, state: str, scheme: str, times: int | None) -> None:
-        self._fault, self._word, self._state, self._scheme, self._times = fault, word, state, scheme, times
+    def __init__(self, fault: str, row: Row, state: str, scheme: str, times: int | None) -> None:
+        self._fault, self._row, self._state, self._scheme, self._times = fault, row, state, scheme, times
+        self._word = row.word(state, scheme)
 
     @property
     def _policy(self) -> Policy:
         policy = _LIMITED[self._scheme] if FAULTS[self._fault].ends is Ends.AT_A_LIMIT else _PATIENT
         if self._times is None:
-            return replace(policy, **_FOR_EVER)
+            if self._row.unheard is Reason.TIMED_OUT:
+                return replace(policy, **_PAUSES, job_timeout=_TIMED_OUT)
+            silence = _SILENCE[self._scheme]
+            return replace(policy, **_PAUSES, silence=silence, first_contact=silence)
         return replace(policy, job_timeout=_BLIND) if self._word is Word.BLIND else policy
 
     def play(self, make: MakeTransport, library: str | None, scheme: str, folder: Path) -> _Played:

@@ -15,7 +15,7 @@ from reportdl.testing.raw_server import Answer, Then, message
 
 __all__ = ["At", "Ends", "Fault", "Good", "dripping", "endless", "spoiled"]
 
-_DRIP: Final = 0.05  # seconds between two bytes: never a stall, and never done
+_DRIP: Final = 0.15  # seconds between two bytes: never a stall, and never done
 _BREATH: Final = 0.002  # seconds between two bursts of an endless answer: it should cost the client, not the machine
 
 
@@ -74,7 +74,7 @@ class Fault:
 
 
 def dripping(data: bytes) -> Callable[[], Iterable[bytes]]:
-    """The bytes one by one, 50 ms apart."""
+    """The bytes one by one, 150 ms apart."""
 
     def drops() -> Iterator[bytes]:
         for at in range(len(data)):
