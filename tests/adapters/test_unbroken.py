@@ -18,7 +18,7 @@ class Socket:
         self._data = data
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(io.BytesIO(self._data))  # type: ignore[arg-type]
+        return io.BufferedReader(io.BytesIO(self._data))
 
 
 def read(kind: type[HTTPResponse], data: bytes) -> tuple[int, dict[str, str], bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
@@ -62,9 +62,11 @@ class _Watching:
     sock: socket.socket | None
 
     def _new_conn(self) -> socket.socket:
-        if getattr(super(), "_new_conn").__func__ is not HTTPConnection._new_conn:
-            return super()._new_conn()  # type: ignore[misc,no-any-return]  # a user's own way, through SOCKS, say
         here: Any = self
+        theirs = cast("Any", super())._new_conn
+        if theirs.__func__ is not cast("Any", HTTPConnection)._new_conn:
+            made: socket.socket = theirs()  # a user's own way, through SOCKS, say
+            return made
         try:
             return dial(
                 (here._dns_host, here.port),

@@ -1,11 +1,21 @@
-"""Decides where nginx and HAProxy come from: a process of the test's own, on a free port, gone with the test."""
+"""Decides where nginx and HAProxy come from, and how what the matrix measured gets into its store.
+
+A proxy is a process of the test's own, on a free port, gone with the test. Where REPORTDL_RECORD=1 (the `deep` parts
+set it), each column of the matrix that passed whole is written into `measured.json`, from which
+`test_faults_page.py` makes a page. Must never record a column that was not played to its end.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import re
 import shutil
 import socket
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +23,35 @@ from pathlib import Path
 import pytest
 
 from reportdl.server import LoopbackServer
+from reportdl.testing.faults import FAULTS
+
+STORE = Path(__file__).parent / "measured.json"
+ITEM = re.compile(r"::Test(\w+)Faults::test_a_fault_that_(strikes_once|never_heals)\[(https?)-(.+)\]$")
+
+_passed: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+"""By transport, scheme and test: the faults whose five cells came out as expected."""
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """With several workers, the process that collects their reports is told of all of them."""
+    if report.when == "call" and report.passed and (item := ITEM.search(report.nodeid)):
+        transport, test, scheme, fault = item.groups()
+        _passed[transport, scheme, test].add(fault)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("REPORTDL_RECORD") != "1" or hasattr(session.config, "workerinput"):
+        return
+    whole = [" ".join(column) for column, faults in _passed.items() if faults == set(FAULTS)]
+    STORE.touch()
+    with STORE.open("r+", encoding="utf-8") as store:
+        fcntl.flock(store, fcntl.LOCK_EX)  # two parts may end at once
+        measured = json.loads(store.read() or "{}")
+        measured.update(dict.fromkeys(whole, len(FAULTS)))
+        store.seek(0)
+        store.write(json.dumps(measured, indent=2, sort_keys=True) + "\n")
+        store.truncate()
+
 
 NGINX = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;

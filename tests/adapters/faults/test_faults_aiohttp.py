@@ -1,5 +1,7 @@
 """The fault matrix, over aiohttp."""
 
+from typing import ClassVar
+
 import pytest
 
 from reportdl.testing.faults.contract import FaultContract
@@ -11,10 +13,10 @@ pytestmark = pytest.mark.deep
 
 class TestAiohttpFaults(FaultContract):
     library = "asyncio"
-    deviations = {
+    deviations: ClassVar = {
         "longer than its length": Deviation(
             words={"formats": Word.AGAIN, "init": Word.AGAIN, "run": Word.POLL, "check": Word.AGAIN},
-            why="aiohttp reads on after an answer; what is no HTTP there costs a short answer its life: nothing is believed",
+            why="aiohttp reads on after an answer, and gives a short one up with what is no HTTP there",
         ),
         "no length, and a reset": Deviation(
             words={"get": Word.ASIDE},

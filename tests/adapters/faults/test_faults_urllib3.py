@@ -1,5 +1,7 @@
 """The fault matrix, over urllib3."""
 
+from typing import ClassVar
+
 import pytest
 
 from reportdl.testing.faults.contract import FaultContract
@@ -12,7 +14,7 @@ class TestUrllib3Faults(FaultContract):
     def scheme(self, request):
         return request.param
 
-    deviations = {
+    deviations: ClassVar = {
         "no length, and a reset": Deviation(
             words={"get": Word.ASIDE},
             schemes=("https",),

@@ -29,7 +29,5 @@ PARTS: Final[Mapping[str, tuple[Fault, ...]]] = MappingProxyType(
 )
 """All faults, in the order in which an answer comes."""
 
-FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
-    {fault.name: fault for part in PARTS.values() for fault in part}
-)
+FAULTS: Final[Mapping[str, Fault]] = MappingProxyType({fault.name: fault for part in PARTS.values() for fault in part})
 """All faults by name."""

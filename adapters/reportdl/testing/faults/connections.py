@@ -21,9 +21,7 @@ CONNECTIONS: Final = (
     Fault(name="nobody listens", at=At.LISTENER, play=lambda _: Answer()),
     Fault(name="closed before the request", at=At.CONNECTION, play=lambda _: _said(b"", Then.CUT)),
     Fault(name="reset before the request", at=At.CONNECTION, play=lambda _: _said(b"", Then.RESET)),
-    Fault(
-        name="accepted and ignored", at=At.CONNECTION, ends=Ends.AT_A_LIMIT, play=lambda _: _said(b"", Then.HOLD)
-    ),
+    Fault(name="accepted and ignored", at=At.CONNECTION, ends=Ends.AT_A_LIMIT, play=lambda _: _said(b"", Then.HOLD)),
     Fault(name="closed after the request", play=lambda _: _said(b"", Then.CUT)),
     Fault(name="reset after the request", play=lambda _: _said(b"", Then.RESET)),
     Fault(name="silence after the request", ends=Ends.AT_A_LIMIT, play=lambda _: _said(b"", Then.HOLD)),

@@ -46,9 +46,13 @@ def _enveloped(name: str, body: bytes, headers: dict[str, str] = JSON) -> Fault:
 CONTENTS: Final = (
     Fault(name="gzip", play=spoiled(lambda good: _coded(good, "gzip", gzip.compress(good.body)))),
     Fault(name="deflate", play=spoiled(lambda good: _coded(good, "deflate", zlib.compress(good.body)))),
-    Fault(name="deflate without its wrapper", play=spoiled(lambda good: _coded(good, "deflate", _raw_deflate(good.body)))),
+    Fault(
+        name="deflate without its wrapper", play=spoiled(lambda good: _coded(good, "deflate", _raw_deflate(good.body)))
+    ),
     Fault(name="a gzip bomb", play=spoiled(lambda good: _coded(good, "gzip", _bomb()))),
-    Fault(name="gzip with a wrong checksum", play=spoiled(lambda good: _coded(good, "gzip", _wrong_checksum(good.body)))),
+    Fault(
+        name="gzip with a wrong checksum", play=spoiled(lambda good: _coded(good, "gzip", _wrong_checksum(good.body)))
+    ),
     Fault(name="gzip that stops", play=spoiled(lambda good: _coded(good, "gzip", gzip.compress(good.body)[:-9]))),
     Fault(name="gzip said and not done", play=spoiled(lambda good: _coded(good, "gzip", good.body))),
     Fault(name="a coding that nobody asked for", play=spoiled(lambda good: _coded(good, "br", good.body))),

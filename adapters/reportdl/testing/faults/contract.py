@@ -10,7 +10,6 @@ measure what the table says: expectations stand in `expected`, counts are taken 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -42,6 +41,8 @@ _TOKEN: Final = "s3cr3t"  # noqa: S105 - part of every token of the fault server
 _PATIENT: Final = Policy(
     first_pause=0.01, longest_pause=0.03, connect_timeout=10.0, stall_timeout=10.0, max_bytes=1024 * 1024
 )
+
+
 # Where patience is the subject. A dripping byte comes every 150 ms, so only a limit over the whole life ends it.
 def _limited(seconds: float) -> Policy:
     return replace(
@@ -56,7 +57,6 @@ def _limited(seconds: float) -> Policy:
 
 _LIMITED: Final = {"http": _limited(0.6), "https": _limited(1.8)}  # a handshake takes its time on a busy machine
 # A fault that never heals: a few tries, then a pause so long that patience ends in it, with no request under way.
-_PAUSES: Final = {"first_pause": 0.05, "longest_pause": 60.0, "growth": 8.0}
 _SILENCE: Final = {"http": 2.0, "https": 4.0}
 _TIMED_OUT: Final = 4.0  # seconds for a job that only its own deadline ends
 _BLIND: Final = 1.5  # seconds for a job that can only run out of time
@@ -143,10 +143,11 @@ class _Cell:
     def _policy(self) -> Policy:
         policy = _LIMITED[self._scheme] if FAULTS[self._fault].ends is Ends.AT_A_LIMIT else _PATIENT
         if self._times is None:
+            policy = replace(policy, first_pause=0.05, longest_pause=60.0, growth=8.0)
             if self._row.unheard is Reason.TIMED_OUT:
-                return replace(policy, **_PAUSES, job_timeout=_TIMED_OUT)
+                return replace(policy, job_timeout=_TIMED_OUT)
             silence = _SILENCE[self._scheme]
-            return replace(policy, **_PAUSES, silence=silence, first_contact=silence)
+            return replace(policy, silence=silence, first_contact=silence)
         return replace(policy, job_timeout=_BLIND) if self._word is Word.BLIND else policy
 
     def play(self, make: MakeTransport, library: str | None, scheme: str, folder: Path) -> _Played:

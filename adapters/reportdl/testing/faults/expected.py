@@ -74,10 +74,10 @@ class Row:
     again has had no valid answer for too long.
     """
 
-    words: Words
+    words: tuple[Word, ...]
     rules: tuple[str, ...]
     unheard: Reason = Reason.UNREACHABLE
-    tls: Words | None = None
+    tls: tuple[Word, ...] | None = None
 
     def word(self, state: str, scheme: str) -> Word:
         """The cell. `scheme` is http or https."""
@@ -150,6 +150,7 @@ EXPECTED: Final[Mapping[str, Row]] = {
     "a negative length": _row(_LOST, "I10 D21"),
     "a length that is no number": _row(_LOST, "I10 D21"),
     "a length of thirty digits": _row(_LOST, "I10 D21"),
+    "a length said twice": _row(_SAME, "R24"),
     "two lengths that differ": _row(_LOST, "I10 D21"),
     "a length with chunks": _row(_LOST, "I10 D21"),
     "a dripping body": _row(_LOST, "D35"),

@@ -14,6 +14,7 @@ from reportdl.testing.raw_server import Answer, Then, message
 __all__ = ["FRAMINGS"]
 
 _END: Final = b"0\r\n\r\n"
+_TRAILERS: Final = b"X-More: more\r\n" * 100
 _TERABYTE: Final = 10**12
 _OTHER: Final = message(200, JSON, b'{"status": "ERROR", "message": "meant for somebody else"}')
 
@@ -46,18 +47,24 @@ def _open(good: Good) -> bytes:
 
 
 _LENGTHS: Final = (
-    Fault(name="a length, and no body", play=spoiled(lambda good: good.said(body=b"", length=len(good.body)), Then.CLOSE)),
+    Fault(
+        name="a length, and no body", play=spoiled(lambda good: good.said(body=b"", length=len(good.body)), Then.CLOSE)
+    ),
     Fault(name="short of its length", play=spoiled(_cut, Then.CLOSE)),
     Fault(name="short of its length by a byte", play=spoiled(lambda good: good.said()[:-1], Then.CLOSE)),
     Fault(name="short of its length, and a reset", play=spoiled(_cut, Then.RESET)),
     Fault(name="short of its length, and silence", ends=Ends.AT_A_LIMIT, play=spoiled(_cut, Then.HOLD)),
     Fault(name="longer than its length", play=spoiled(lambda good: good.said() + b"more of it" * 10, Then.CLOSE)),
     Fault(name="another answer after the answer", play=spoiled(lambda good: good.said() + _OTHER)),
-    Fault(name="a length that is too small", play=spoiled(lambda good: _lengths(good, str(len(good.body) - 7)), Then.CLOSE)),
+    Fault(
+        name="a length that is too small",
+        play=spoiled(lambda good: _lengths(good, str(len(good.body) - 7)), Then.CLOSE),
+    ),
     Fault(name="a length of zero", play=spoiled(lambda good: good.said(body=b""))),
     Fault(name="a negative length", play=spoiled(lambda good: _lengths(good, "-1"), Then.CLOSE)),
     Fault(name="a length that is no number", play=spoiled(lambda good: _lengths(good, "many"), Then.CLOSE)),
     Fault(name="a length of thirty digits", play=spoiled(lambda good: _lengths(good, "9" * 30), Then.CLOSE)),
+    Fault(name="a length said twice", play=spoiled(lambda good: _lengths(good, _own(good), _own(good)))),
     Fault(name="two lengths that differ", play=spoiled(lambda good: _lengths(good, _own(good), "7"), Then.CLOSE)),
     Fault(name="a length with chunks", play=spoiled(lambda good: _both(good))),
     Fault(name="a dripping body", ends=Ends.AT_A_LIMIT, play=lambda good: _dripping(good)),
@@ -112,7 +119,7 @@ _CHUNKS: Final = (
     Fault(
         name="endless trailers",
         ends=Ends.AT_A_LIMIT,
-        play=lambda good: Answer(data=_chunked(good, _pieces(good) + b"0\r\n"), more=endless(b"X-More: more\r\n" * 100)),
+        play=lambda good: Answer(data=_chunked(good, _pieces(good) + b"0\r\n"), more=endless(_TRAILERS)),
     ),
     Fault(
         name="endless chunks",

@@ -37,9 +37,7 @@ HEADS: Final = (
     Fault(name="FIN after a header", play=spoiled(lambda good: _head(good)[:-2], Then.CLOSE)),
     Fault(name="reset in a header", play=spoiled(lambda good: _head(good)[:-9], Then.RESET)),
     Fault(name="silence in a header", ends=Ends.AT_A_LIMIT, play=spoiled(lambda good: _head(good)[:-9], Then.HOLD)),
-    Fault(
-        name="a dripping head", ends=Ends.AT_A_LIMIT, play=lambda good: Answer(more=dripping(good.said()[:4096]))
-    ),
+    Fault(name="a dripping head", ends=Ends.AT_A_LIMIT, play=lambda good: Answer(more=dripping(good.said()[:4096]))),
     Fault(
         name="endless headers",
         ends=Ends.AT_A_LIMIT,

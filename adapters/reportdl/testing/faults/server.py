@@ -154,8 +154,10 @@ class FaultServer:
         if state == "run":
             session.runs += 1
             lost = self._on == "check"
-            return Good(status=504, headers={}, body=b"", elsewhere=self._elsewhere) if lost else self._said(
-                200, status="OK"
+            return (
+                Good(status=504, headers={}, body=b"", elsewhere=self._elsewhere)
+                if lost
+                else self._said(200, status="OK")
             )
         if not session.runs:
             return self._said(200, status="IN PROGRESS")
