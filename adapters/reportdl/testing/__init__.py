@@ -1,7 +1,8 @@
 """Decides which names are handed out for other people's tests, and loads none of them before it is asked for.
 
-Endpoints to test against: the fixtures of `plugin`, or `ReportEndpoint` and `MemoryEndpoint` by hand. Contracts to
-subclass: `TransportContract`, `HandedInContract`, `DriverContract`. For tests of the core: `Playbook`. Each needs the
+Endpoints to test against: the fixtures of `plugin`, or `ReportEndpoint` and `MemoryEndpoint` by hand. A server that
+spoils one answer: `FaultServer`, by a name of `FAULTS`. Contracts to subclass: `TransportContract`,
+`HandedInContract`, `DriverContract`, `FaultContract`. For tests of the core: `Playbook`. Each needs the
 extra that its own module imports; must never make one of them need another's.
 """
 
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from reportdl.testing.driver_contract import AsyncDriverContract, DriverContract
+    from reportdl.testing.faults import FAULTS
+    from reportdl.testing.faults.contract import FaultContract
+    from reportdl.testing.faults.server import FaultServer
     from reportdl.testing.handed_in_contract import HandedIn, HandedInContract
     from reportdl.testing.memory_endpoint import DOCUMENTED, MemoryEndpoint, MemoryOptions
     from reportdl.testing.memory_sink import MemorySink
@@ -22,8 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DOCUMENTED",
+    "FAULTS",
     "AsyncDriverContract",
     "DriverContract",
+    "FaultContract",
+    "FaultServer",
     "HandedIn",
     "HandedInContract",
     "MakeMemoryEndpoint",
@@ -40,6 +47,9 @@ _PLACES: Final = {
     "AsyncDriverContract": "driver_contract",
     "DOCUMENTED": "memory_endpoint",
     "DriverContract": "driver_contract",
+    "FAULTS": "faults",
+    "FaultContract": "faults.contract",
+    "FaultServer": "faults.server",
     "HandedIn": "handed_in_contract",
     "HandedInContract": "handed_in_contract",
     "MakeMemoryEndpoint": "plugin",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reportdl.testing.faults.contract import FaultContract
+from reportdl.testing import FaultContract
 from reportdl.transports.httpx2 import Httpx2Transport
 
 pytestmark = pytest.mark.deep

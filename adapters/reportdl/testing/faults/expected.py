@@ -28,7 +28,9 @@ class Word(Enum):
     FETCH = "`check`, then `get` once more"
     UNSEEN = "asked again, seen once: it is proven that nothing was sent"
     ALIKE = "lost without a trace, asked again"
-    BLIND = "`run` never arrived, and nothing proves it: polled until the job's time is over"
+    BLIND = (
+        "`run` never arrived, and nothing proves it: polled until the five minutes, or here the job's time, are over"
+    )
     CREDENTIALS = "ends: credentials"
     DENIED = "ends: access denied"
     ABSENT = "ends: not found"
