@@ -14,6 +14,11 @@ KILLS := tests/adapters/test_file_kills.py tests/adapters/cli/test_cli_ctrl_c.py
 PEERS_VENV ?= .venv-bench
 PEERS := $(PEERS_VENV)/.ready
 BENCH := PYTHONPATH=tests/bench BENCH_VENV=$(abspath $(PEERS_VENV)) $(PY)
+FAULTS := deep-faults-urllib3 deep-faults-aiohttp deep-faults-httpx2 deep-faults-trio
+MATRIX_urllib3 := TestUrllib3Faults
+MATRIX_aiohttp := TestAiohttpFaults
+MATRIX_httpx2 := TestHttpx2AsyncioFaults
+MATRIX_trio := TestHttpx2TrioFaults
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -24,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check deep bench bench-full docs clean
-.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-files $(BENCHES)
+.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races deep-files $(FAULTS) deep-proxies $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -56,13 +61,21 @@ check-docs: $(READY)
 check-core: $(READY)
 	@$(PYTEST) tests/core --cov --cov-report=term
 
-deep: deep-core deep-adapters deep-races deep-files ## the long tests; one part: make deep-core, deep-adapters, deep-races, deep-files
+deep: deep-core deep-adapters deep-races deep-files $(FAULTS) deep-proxies ## the long tests; one part: make deep-core, deep-adapters, deep-races, deep-files, deep-proxies, deep-faults-urllib3 (-aiohttp, -httpx2, -trio)
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
 
 deep-adapters: $(READY)
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 $(addprefix --ignore=,$(KILLS)) tests/adapters
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 $(addprefix --ignore=,$(KILLS)) --ignore=tests/adapters/faults tests/adapters
+
+# Every fault in every state, once and for ever, plain and TLS; what was measured goes into docs/reliability.md.
+$(FAULTS): deep-faults-%: $(READY)
+	@REPORTDL_RECORD=1 $(PYTEST) -n 2 -m "deep or not deep" --timeout=120 -k "$(MATRIX_$*)" tests/adapters/faults
+	@REPORTDL_WRITE_DOCS=1 $(PYTEST) -m docs tests/adapters/faults/test_faults_page.py
+
+deep-proxies: $(READY)
+	@$(PYTEST) -m "deep or not deep" --timeout=120 tests/adapters/faults/test_proxies.py tests/adapters/faults/test_deadlines.py
 
 # Killed, and interrupted, two hundred times each.
 deep-files: $(READY)

@@ -52,8 +52,7 @@ What a hostile network and a hostile server can do to a download, and what becom
 and for ever. What must happen in each cell was written down from the rules before anything ran
 (`reportdl.testing.faults.expected`): how the job ends, which requests reached the server in which order, what lies in
 the folder. The table is the same for every transport. In every cell, counted at the server: no token is run twice, none
-gives two whole files, nothing goes to another origin, no token or credential is shown, no connection and no thread is
-left.
+gives two whole files, nothing goes to another origin, no token or credential is shown, no connection is left.
 
 ## What was measured
 
@@ -91,10 +90,11 @@ REST = """
 PROXIES = """
 ## Proxies
 
-With nginx and HAProxy themselves between client and server (`tests/adapters/faults/test_proxies.py`), counted behind them:
+With nginx and HAProxy themselves between client and server, counted behind them
+(`tests/adapters/faults/test_proxies.py`):
 
-- `proxy_read_timeout 1s`, HAProxy's `timeout server 1s`: `run` is answered 504 while generation goes on; `check` finds the
-  file; one generation, one `get`.
+- `proxy_read_timeout 1s`, HAProxy's `timeout server 1s`: `run` is answered 504 while generation goes on; `check` finds
+  the file; one generation, one `get`.
 - nginx repeats a `run` that timed out or whose node died at its next upstream, by default (`proxy_next_upstream`). The
   client has sent one; a server that follows the document generates once. `proxy_next_upstream off` for this location
   spares it the question.
@@ -105,7 +105,7 @@ With nginx and HAProxy themselves between client and server (`tests/adapters/fau
 
 Every request has a deadline over its whole life, whatever drips (`tests/adapters/faults/test_deadlines.py`). A request
 given up is woken by shutting its socket down: while it connects, in the TLS handshake, in the head, in the body. No
-thread stays behind. A name look-up alone cannot be woken; the system's resolver bounds it.
+thread stays busy; an idle one ends by itself. A name look-up alone cannot be woken; the system's resolver bounds it.
 """
 THREATS = """
 ## Files, names, secrets, credentials, jobs taken up again

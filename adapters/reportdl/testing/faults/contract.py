@@ -10,7 +10,6 @@ measure what the table says: expectations stand in `expected`, counts are taken 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -121,9 +120,6 @@ class FaultContract(Staged):
             for state in STATES
             for complaint in _complaints(verdict(row, state, scheme), played[state])
         ]
-        left = sum(thread.name == "reportdl" for thread in threading.enumerate())
-        if left:
-            wrong.append(f"{left} threads are left (D35)")
         if wrong:
             pytest.fail("\n".join([f"{name} ({scheme})", *wrong]), pytrace=False)
 
