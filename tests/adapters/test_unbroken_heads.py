@@ -1,4 +1,4 @@
-"""A sound head is read here as http.client reads it; one that breaks off, or holds what is no header, is an error (D21)."""
+"""A sound head is read as http.client reads it; one that breaks off, or holds what is no header, is an error (D21)."""
 
 from __future__ import annotations
 

@@ -36,12 +36,8 @@ HEAD = message(200, FILE, b"", length=len(PDF))
 
 def busy() -> int:
     """Threads of ours that still carry out a request; an idle one waits a moment for the next, and ends."""
-    for _ in range(20):
-        threads = sum(thread.name == "reportdl" for thread in threading.enumerate())
-        if threads == len(workers._idle):
-            return 0
-        time.sleep(0.01)  # an ended request is one step away from being counted as such
-    return threads - len(workers._idle)
+    time.sleep(0.05)  # an ended request is one step away from being counted as such
+    return sum(thread.name == "reportdl" for thread in threading.enumerate()) - len(workers._idle)
 
 
 def descriptors() -> int:
