@@ -137,7 +137,7 @@ TABLE: dict[str, tuple[object, ...]] = {
     "ERROR": (Reason.REFUSED, Reason.REFUSED, POLL, SERVER, SERVER),
     "IN PROGRESS": (PROTOCOL, PROTOCOL, POLL, REPEAT, LOST_GET),
     "READY": (PROTOCOL, PROTOCOL, GET, GET, PROTOCOL),
-    "OK": (PROTOCOL, PROTOCOL, POLL, ODD, PROTOCOL),
+    "OK": (PROTOCOL, PROTOCOL, GET, ODD, PROTOCOL),  # `run`'s OK, however a driver calls it
     "unreadable": (PROTOCOL, PROTOCOL, POLL, ODD, PROTOCOL),
 }
 

@@ -151,7 +151,10 @@ class Auditor:
         if isinstance(event, FormatsListed | TokenIssued | RunFinished | StatusReported):
             self.renewal_spent = False
         says_ready = isinstance(event, StatusReported) and event.status is Status.READY
-        if (isinstance(event, RunFinished) and not self.lost_gets) or (says_ready and isinstance(command, Run | Check)):
+        says_ok = isinstance(command, Run) and isinstance(event, StatusReported) and event.status is Status.OK
+        if ((says_ok or isinstance(event, RunFinished)) and not self.lost_gets) or (
+            says_ready and isinstance(command, Run | Check)
+        ):
             self.file_seen = True
 
     def _failed(self, command: Command, event: Lost | Refused | Cancelled | StatusReported, now: float) -> None:
