@@ -10,6 +10,7 @@ import pytest
 
 from reportdl.testing.playbook import Playbook
 from reportdl_core import (
+    Check,
     Download,
     FormatsListed,
     Get,
@@ -220,3 +221,12 @@ def test_a_server_that_is_wrong_is_told_how() -> None:
         (FileSent(number=7), 10.0, "call 7 is not being sent a file"),
     ):
         assert told(lambda event=event, now=now: endpoint.receive(event, now=now)) == words  # type: ignore[misc]
+
+
+@pytest.mark.rules("I2", "R14")
+def test_run_check_and_get_carry_the_session_s_token() -> None:
+    play = running()
+    assert play.last(Run).token == TOKEN
+    assert play.alarm().last(Check).token == TOKEN
+    play.after(0.1) >> RunFinished(number=play[Run])
+    assert play.last(Get).token == TOKEN
