@@ -250,12 +250,12 @@ def during(
                 ended(error)
         # Cancelled in the middle, as Ctrl-C does it.
         try:
-            with anyio.fail_after(0.05):
+            with anyio.fail_after(0.01):
                 await client.download(**jobs[0])
-        except TimeoutError as error:
+        except (TimeoutError, reportdl.DownloadError) as error:  # or it was quicker than that
             corpus.error(error)
         corpus.value("client", client)
-        await client._chosen().aclose()
+        await client.transport.aclose()
 
     anyio.run(
         main, backend="trio" if "trio" in way else "asyncio", backend_options={} if "trio" in way else {"debug": True}

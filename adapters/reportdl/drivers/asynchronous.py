@@ -14,7 +14,7 @@ import anyio.lowlevel
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from reportdl.drivers import Driven, Observer
-from reportdl.drivers.conductor import Conductor
+from reportdl.drivers.conductor import Conductor, forget_variables
 from reportdl.errands import Errand, Errands
 from reportdl.transports.asynchronous import AsyncTransport
 from reportdl_core.events import Event, Sent
@@ -95,6 +95,9 @@ async def _performed(errand: Errand, transport: AsyncTransport, scope: anyio.Can
             answer = await transport.perform(errand)
     except Exception as error:  # noqa: BLE001 - a bug in a transport or a sink must not leave the driver waiting for ever
         answer = error
+    except BaseException as cancelled:
+        forget_variables(cancelled)  # it may come out chained to the caller's own exception
+        raise
     finally:
         if answer is None or isinstance(answer, Exception):
             # Cancelled or failed: nothing of a file may stay (I10). A transport never gets to say it itself.

@@ -15,7 +15,7 @@ from reportdl.errands import Errand, Errands
 from reportdl_core.commands import Finish, Wait
 from reportdl_core.events import Event
 
-__all__ = ["Conductor"]
+__all__ = ["Conductor", "forget_variables"]
 
 W = TypeVar("W")
 """What a driver knows a running request by: a thread and its flight, a task's cancel scope."""
@@ -77,7 +77,7 @@ class Conductor(Generic[W]):
         With its lines, and without the values of their variables: an HTTP library's hold tokens and credentials (D39).
         """
         if isinstance(event, BaseException):
-            _forget_variables(event)
+            forget_variables(event)
             raise event
         if event is not None and event.number not in self._running:
             return  # late: its request was stopped, and its answer crossed the order to stop (I7)
@@ -92,7 +92,8 @@ class Conductor(Generic[W]):
             self._observer.moved(event, new, now=self._now)
 
 
-def _forget_variables(error: BaseException) -> None:
+def forget_variables(error: BaseException) -> None:
+    """Clear the frames that an exception has passed, and those chained to it: their lines stay (D39)."""
     links: list[BaseException | None] = [error]
     seen: set[int] = set()
     while links:
