@@ -133,7 +133,8 @@ def main(children: int, results: Path, every: int) -> int:
     loop = Loop(mutants()[::every], children)
     home = Path.cwd()
     os.chdir("mutants")
-    code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "tests/core"], plugins=[loop])
+    # Mutants stand behind a switch that takes time of its own: what measures time measures the switch.
+    code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "-k", "not time_grows", "tests/core"], plugins=[loop])
     os.chdir(home)
     if code not in (0, 5) or not loop.outcomes:
         return 1

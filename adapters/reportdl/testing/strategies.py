@@ -68,7 +68,7 @@ __all__ = [
 
 _KEYS: Final = tuple(FORMATS)
 _NAMES: Final = ("Sales Dashboard", "../../etc/passwd", "CON", " ", "a" * 300)
-_STATES: Final = ("formats", "init", "run", "check", "get")
+_STATES: Final[tuple[str, ...]] = ("formats", "init", "run", "check", "get")
 _IDS: Final = st.integers(0, 10**19 - 1)
 _SECONDS: Final = st.sampled_from((0.0, 0.01, 0.5, 4.0, 31.0, 299.0, 301.0, 1000.0))
 

@@ -14,7 +14,7 @@ from urllib3.util import parse_url
 from reportdl.network import Network
 from reportdl.origin import Origin
 
-__all__ = ["ALONE", "SHARED", "Pools", "pools_for"]
+__all__ = ["ALONE", "SHARED", "Pools", "close", "pools_for"]
 
 
 class Pools(Protocol):
@@ -48,3 +48,12 @@ def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:
     parts = parse_url(proxy)
     vouching = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
     return urllib3.ProxyManager(parts._replace(auth=None).url, proxy_headers=vouching, **kwargs)
+
+
+def close(pools: urllib3.PoolManager) -> None:
+    """Close every pool now: `clear` leaves a pool open that an error's traceback still holds."""
+    for key in pools.pools.keys():  # noqa: SIM118 - a container of urllib3's own, which refuses to be iterated
+        pool = pools.pools.get(key)
+        if pool is not None:
+            pool.close()
+    pools.clear()
