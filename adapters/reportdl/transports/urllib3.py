@@ -79,8 +79,7 @@ class Urllib3Flight:
         self._errand, self._pool, self._prefix = errand, pool, prefix
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
-        self.dialled: Dialled = Dialled()
-        self._cancelled = False
+        self.dialled, self._cancelled = Dialled(), False
 
     def perform(self) -> Event:
         """Send it once, read the answer, return the event."""
