@@ -6,17 +6,56 @@ shown its socket. A name look-up alone cannot be woken; the system bounds it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, final
 
-__all__ = ["dial"]
+__all__ = ["Dialled", "dial", "shut"]
 
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK})
+
+
+@final
+class Dialled:
+    """A socket that is being connected, or in a TLS handshake: `give_up`, from any thread, wakes whoever waits."""
+
+    __slots__ = ("_given_up", "_sock")
+
+    def __init__(self) -> None:
+        self._sock: socket.socket | None = None
+        self._given_up = False
+
+    def show(self, sock: socket.socket) -> None:
+        """This one is waited for from now on. Raises ConnectionAbortedError where it was given up already."""
+        self.forget()
+        # A descriptor of our own: TLS will take the other away from this socket, and its handshake must be woken too.
+        self._sock = sock.dup()
+        if self._given_up:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "cancelled")
+
+    def forget(self) -> None:
+        """Nobody waits for it any more."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            sock.close()
+
+    def give_up(self) -> None:
+        """Wake whoever waits, now or as soon as anybody does."""
+        self._given_up = True
+        shut(self._sock)
+
+
+def shut(sock: socket.socket | None) -> None:
+    """Shut a socket down under whoever reads from it; nothing happens where that is over."""
+    if sock is not None:
+        with contextlib.suppress(OSError, ValueError):
+            # Not SSLSocket's own: it drops its TLS object under the thread that reads.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def dial(

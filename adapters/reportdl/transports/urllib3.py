@@ -7,8 +7,6 @@ exceptions or its normalisation, and the bytes sent are proven sent or not. No p
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import functools
 import socket
 from typing import final
@@ -20,6 +18,7 @@ from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
+from reportdl.transports.dialing import Dialled, shut
 from reportdl.transports.urllib3_pools import ALONE, SHARED, Pools, close, pools_for
 from reportdl.transports.urllib3_watch import performing, watching
 from reportdl_core.events import Event, Sent
@@ -80,8 +79,7 @@ class Urllib3Flight:
         self._errand, self._pool, self._prefix = errand, pool, prefix
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
-        self._shown: socket.socket | None = None
-        self._cancelled = False
+        self.dialled, self._cancelled = Dialled(), False
 
     def perform(self) -> Event:
         """Send it once, read the answer, return the event."""
@@ -105,7 +103,7 @@ class Urllib3Flight:
             return exchange.lost(sent=self.sent, message=described(error))
         finally:
             self._connection = self._sock = None
-            self._forget()
+            self.dialled.forget()
         if self._cancelled:  # a body that a shutdown ended must not pass for a whole one
             return exchange.lost(sent=self.sent, message="cancelled")
         return exchange.finish()
@@ -125,29 +123,13 @@ class Urllib3Flight:
     def cancel(self) -> None:
         """Wake whoever waits for this answer, by shutting the socket down."""
         self._cancelled = True
-        sock = self._sock
-        if sock is not None:
-            with contextlib.suppress(OSError, ValueError):
-                # Not SSLSocket's own: it drops its TLS object under the thread that reads.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-    def reach(self, sock: socket.socket) -> None:
-        """The socket is being connected; give up if the flight was cancelled meanwhile."""
-        self._forget()
-        # One of our own: TLS will take the descriptor away from this one, and its handshake must be woken too.
-        self._sock = self._shown = sock.dup()
-        if self._cancelled:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "cancelled")
-
-    def _forget(self) -> None:
-        shown, self._shown = self._shown, None
-        if shown is not None:
-            shown.close()
+        self.dialled.give_up()
+        shut(self._sock)
 
     def watch(self, connection: HTTPConnection) -> None:
         """The connection is about to carry this request; refuse it if the flight was cancelled meanwhile."""
         # The socket too: where the connection's end is the framing, the connection lets go of it before the body.
         self._connection, self._sock = connection, connection.sock
-        self._forget()
+        self.dialled.forget()
         if self._cancelled:
             raise urllib3.exceptions.NewConnectionError(connection, "cancelled")

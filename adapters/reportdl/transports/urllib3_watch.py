@@ -14,7 +14,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NewConnectionError
 from urllib3.util import SKIP_HEADER
 
-from reportdl.transports.dialing import dial
+from reportdl.transports.dialing import Dialled, dial
 from reportdl.transports.unbroken import UnbrokenResponse
 from reportdl_core.events import Sent
 
@@ -26,10 +26,7 @@ class Watcher(Protocol):
 
     target: str
     sent: Sent
-
-    def reach(self, sock: socket.socket) -> None:
-        """This socket is being connected, and TLS may follow: to be shut down where the request is given up (D35)."""
-        ...
+    dialled: Dialled
 
     def watch(self, connection: HTTPConnection) -> None:
         """This connection is about to carry the request."""
@@ -73,7 +70,7 @@ class _Watching:
                 timeout=here.timeout,
                 options=here.socket_options or (),
                 source=here.source_address,
-                show=performing.flight.reach,
+                show=performing.flight.dialled.show,
             )
         except OSError as error:
             # As urllib3's own does: it goes on after a bare connection error, with no socket.
