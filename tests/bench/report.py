@@ -40,8 +40,8 @@ WHY = {
     "large": "At small sizes the process's start weighs most; a large file is bound by the disk on both sides.",
     "import": "The libraries below are loaded when they are used; what is left is the core and its dataclasses.",
     "overhead": "All jobs start and end at the same moment and share one core: what each waits for is the others' CPU.",
-    "schedule": "A pause that grows (D19: 0.5 s to 15 s) serves a second and half an hour alike, and at any one duration "
-    "a fixed interval that happens to suit it does better. Growth by 1.15 to 2.0 was tried; 1.5 is passed the least.",
+    "schedule": "A pause that grows (D19: 0.5 s to 15 s) serves a second and half an hour alike, and at any one "
+    "duration a fixed interval that happens to suit it does better. Growth by 1.15 to 2.0 was tried.",
     "held": "",
 }
 
