@@ -108,17 +108,18 @@ $(MUTANTS): deep-mutants-%: $(READY)
 	@REPORTDL_RECORD=1 $(PY) tests/mutants/mutmut_core.py $*
 
 # One part after the other; a part that fails leaves the others' figures, and the page says what is there.
+bench: BATCH_FLAGS ?= --jobs 1000 --kills 3 --rows 100000
 bench: $(READY) $(PEERS) ## measure against what else one could use, and write docs/performance.md; one part: make bench-core
 	@mkdir -p out/bench && rm -f out/bench/failed
-	@for part in $(BENCHES); do $(MAKE) --no-print-directory $$part || echo $$part >>out/bench/failed; done
+	@for part in $(BENCHES); do $(MAKE) --no-print-directory $$part BATCH_FLAGS="$(BATCH_FLAGS)" || echo $$part >>out/bench/failed; done
 	@$(BENCH) tests/bench/report.py
 	@! test -e out/bench/failed || { echo failed: $$(cat out/bench/failed) >&2; exit 1; }
 
 bench-full: ## the same with more rounds, 4 GiB, and a million jobs in the core alone
-	@$(MAKE) --no-print-directory bench BENCH_FLAGS=--full
+	@$(MAKE) --no-print-directory bench BENCH_FLAGS=--full BATCH_FLAGS="--jobs 10000"
 
 $(BENCHES): bench-%: $(READY) $(PEERS)
-	@$(BENCH) tests/bench/bench_$*.py $(BENCH_FLAGS)
+	@$(BENCH) tests/bench/bench_$*.py $(if $(filter batch,$*),$(BATCH_FLAGS),$(BENCH_FLAGS))
 
 # The peers have an environment of their own: what they need must not move our versions.
 $(PEERS): tests/bench/peers/requirements.txt
