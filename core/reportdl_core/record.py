@@ -176,7 +176,9 @@ class Record:
         # The server told us when: that is not silence, but it stays within the job's deadline (D19).
         facts = self.facts
         after = event.retry_after or 0.0
-        facts.held_until = instant(min(now + after, facts.end)) if after > 0 else now
+        held = instant(min(now + after, facts.end)) if after > 0 else now
+        # Who says no time takes back none that was said before.
+        facts.held_until = held if facts.held_until is None else max(held, facts.held_until)
         facts.quiet_since = max(facts.quiet_since, facts.held_until)
 
     def _on_renewal_failed(self, answer: Answer, now: float) -> None:

@@ -133,3 +133,13 @@ def test_once_the_format_is_refused_an_answer_of_run_changes_nothing(answer: Run
     play << Finish
     assert play.driven.outcome is not None
     assert play.driven.outcome.reason is Reason.INVALID_FORMAT
+
+
+@pytest.mark.rules("D19")
+def test_a_429_without_a_time_takes_back_no_retry_after_that_was_said_before() -> None:
+    play = running().alarm() << Check
+    play.at(6.0) >> Refused(number=play[Run], refusal=Refusal.BUSY, retry_after=60.0)
+    play << None
+    play.at(7.0) >> Refused(number=play[Check], refusal=Refusal.BUSY)
+    play << Wait
+    assert paused(play, 6.0) == 60.0
