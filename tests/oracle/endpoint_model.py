@@ -233,7 +233,11 @@ def _live_or_not(endpoint: Endpoint, call: Call, session: ServerSession, now: fl
             found += _answer_live(endpoint, call, session, now)
         return found
     if over.state == "ERROR":
-        return [one for says in _of_failed(endpoint, call, over) for one in _says(touched, call, says, "D5", "R22")]
+        permitted = _of_failed(endpoint, call, over)
+        end = expiry(endpoint, over)
+        if end is not None and now >= end:
+            permitted |= {"DOWNLOAD_FAILED"}  # Freedom: failed (R22), and its token expired since (R17, D5's "live")
+        return [one for says in sorted(permitted) for one in _says(touched, call, says, "D5", "R22")]
     found = _answer_live(endpoint, call, session, now)
     end = expiry(endpoint, session)
     if session.sending is not None and end is not None and now >= end:

@@ -40,6 +40,8 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if name in _NO_ANSWER:
         return [state]
     full = replace(state, silent_lo=now, silent_hi=now, contact=True, armed=True)
+    if state.cause != "poll":
+        full = replace(full, streak=0, cause="")
     if name in _VALID and (slot.kind, name) != ("Get", "status READY"):
         return [full]
     if name == "credentials":
@@ -129,6 +131,7 @@ def _renew(state: State, slot: Slot, now: float) -> list[State]:
     if state.armed:
         return ask(state, "RenewCredentials", now, "D16", then=slot.kind)
     over = [ended(state, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(state, now)]
+    over += pause(state, "Check", now, "Check") if state.alive else []
     # Freedom: the insurance's failures never end a live run (D19), but this credential is no good for `get` either.
     return [*insure(state, now), *over] if state.alive else over
 
@@ -166,7 +169,10 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
 def _run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[State]:
     name = row("Run", event)
     if said == "get":
-        return _ready(replace(state, run="done"), now)
+        found = _ready(replace(state, run="done"), now)
+        if event.status == "OK":  # Freedom: `run`'s OK is an event of its own; told as a status, it may be held for odd
+            found += _decided_by_check(replace(state, run="answered", silent_hi=now), now, None)
+        return found
     if said == "renew":
         return _run_refused(state, slot, now)
     if said == "repeat":  # proven never sent: the only loss that a second run may follow (I3)
@@ -266,6 +272,8 @@ def _in_progress(state: State, now: float, *, asked_late: bool, passed: bool) ->
             calm = kept
         else:  # Freedom: asked before 300 s, answered after: it has said so, or one more check asks
             found += given_up
+            for one in calm:
+                found += pause(one, "Check", now, "late", None, "D1", "D19")
             calm += kept if not given_up else []
     return [*found, *(after for one in calm for after in _next_check(one, now))]
 
