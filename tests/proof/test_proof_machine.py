@@ -1,0 +1,161 @@
+"""A job under every order of events, started at a drawn depth, with the oracle's model of a job stepped beside it.
+
+From the start alone, few walks come as far as a lost transfer or a second session. What was reached is asserted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+
+from reportdl_core import (
+    Check,
+    Event,
+    FormatsListed,
+    Get,
+    Init,
+    ListFormats,
+    Lost,
+    Policy,
+    Reason,
+    Refusal,
+    Refused,
+    Restart,
+    Run,
+    RunFinished,
+    Secret,
+    Sent,
+    State,
+    Status,
+    StatusReported,
+    TokenIssued,
+    Wait,
+)
+from tests.core.test_session_machine import DIAGRAM, FAILURES, FORGIVEN, JOB, POLICIES, STATUSES, Journey
+from tests.proof.referee import JobReferee
+
+
+class Watched(Journey):
+    """A journey of the core's own tests, with the oracle beside its auditor."""
+
+    def __init__(self, policy: Policy, choose: Callable[[Sequence[Any]], Any], *, seed: int, reached: Counter[object]):
+        super().__init__(policy, choose, seed=seed, reached=reached)
+        self.referee = JobReferee.begun(self.download, JOB, policy, 0.0)
+
+    def hear(self, event: Event) -> None:
+        known = {command.number: command for command in self.download.outstanding}
+        super().hear(event)
+        if event.number in known:  # a late answer is the auditor's: nothing may change
+            self.referee.heard(event, self.download, self.now)
+
+    def number(self, kind: type[Any]) -> int:
+        return next(command.number for command in self.download.outstanding if isinstance(command, kind))
+
+    def rings(self, kind: type[Any]) -> None:
+        """The alarm rings until a command of this kind is outstanding."""
+        while not any(isinstance(command, kind) for command in self.download.outstanding):
+            assert any(isinstance(command, Wait) for command in self.download.outstanding)
+            self.ring()
+
+
+def fresh(journey: Watched) -> None:
+    pass
+
+
+def running(journey: Watched) -> None:
+    if any(isinstance(command, ListFormats) for command in journey.download.outstanding):
+        journey.hear(FormatsListed(number=journey.number(ListFormats), formats=("pdf", "csv")))
+    journey.rings(Init)
+    journey.hear(TokenIssued(number=journey.number(Init), token=Secret(f"token-{journey.now:g}")))
+
+
+def lost(journey: Watched) -> None:
+    running(journey)
+    journey.hear(Lost(number=journey.number(Run), sent=Sent.UNKNOWN))
+
+
+def ready(journey: Watched) -> None:
+    running(journey)
+    journey.wait(4.0)
+    journey.hear(RunFinished(number=journey.number(Run)))
+
+
+def broken_once(journey: Watched) -> None:
+    ready(journey)
+    journey.hear(Lost(number=journey.number(Get), sent=Sent.UNKNOWN))
+
+
+def broken_twice(journey: Watched) -> None:
+    broken_once(journey)
+    journey.rings(Check)
+    journey.hear(StatusReported(number=journey.number(Check), status=Status.READY))
+    journey.hear(Lost(number=journey.number(Get), sent=Sent.UNKNOWN))
+
+
+def refused(journey: Watched) -> None:
+    running(journey)
+    journey.rings(Check)
+    journey.hear(Refused(number=journey.number(Check), refusal=Refusal.CREDENTIALS))
+
+
+DEPTHS = (fresh, running, lost, ready, broken_once, broken_twice, refused)
+
+
+class Proven(RuleBasedStateMachine):
+    reached: ClassVar[Counter[object]] = Counter()
+    journey: Watched
+    picks: Any
+
+    @initialize(
+        policy=st.sampled_from(POLICIES[:4]), seed=st.integers(0, 2**32), depth=st.sampled_from(DEPTHS)
+    )
+    def begin(self, policy: Policy, seed: int, depth: Callable[[Watched], None]) -> None:
+        self.journey = Watched(policy, self.choose, seed=seed, reached=self.reached)
+        depth(self.journey)
+        self.reached[depth] += 1
+
+    def choose(self, among: Sequence[Any]) -> Any:
+        return self.picks.draw(st.sampled_from(among))
+
+    @precondition(lambda self: not self.journey.over)
+    @rule(picks=st.data(), well=st.sampled_from([True, True, True, False]))
+    def answers(self, picks: Any, well: bool) -> None:
+        self.picks = picks
+        self.journey.answer(well=well, kinds=(*FAILURES, *STATUSES))
+
+    @precondition(lambda self: not self.journey.over)
+    @rule(picks=st.data())
+    def answers_that_are_forgiven(self, picks: Any) -> None:
+        self.picks = picks
+        self.journey.answer(well=False, kinds=FORGIVEN)
+
+    @precondition(lambda self: not self.journey.over)
+    @rule(seconds=st.sampled_from([0.125, 1.0, 5.0, 60.0, 300.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.journey.wait(seconds)
+
+    @precondition(lambda self: not self.journey.over)
+    @rule()
+    def the_alarm_rings(self) -> None:
+        self.journey.ring()
+
+    @rule(picks=st.data())
+    def a_late_answer(self, picks: Any) -> None:
+        self.picks = picks
+        self.journey.late()
+
+
+@pytest.mark.rules("I1", "I3", "I4", "I5", "I6", "I7", "I8", "I13", "D21")
+def test_the_oracle_permits_every_order_of_events_at_every_depth() -> None:
+    Proven.reached.clear()
+    run_state_machine_as_test(
+        Proven, settings=settings(max_examples=250, stateful_step_count=25, deadline=None, derandomize=True)
+    )
+    wanted: set[object] = {*State, *DIAGRAM, *Refusal, *DEPTHS, Restart.LOST, Reason.DELIVERED, Reason.TRANSFER_LOST}
+    assert not (missing := wanted - Proven.reached.keys()), missing
