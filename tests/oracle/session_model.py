@@ -13,9 +13,9 @@ from tests.oracle.session_answers import answered
 from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
 from tests.oracle.session_state import Setting, Slot, State
 from tests.oracle.table import MEANING, REASON, row
-from tests.oracle.vocabulary import DOWNLOADS, Event, Job, Policy
+from tests.oracle.vocabulary import Event, Job, Policy
 
-__all__ = ["begin", "cover", "restored", "step"]
+__all__ = ["begin", "restored", "step"]
 
 
 def begin(job: Job, policy: Policy, *, now: float, end: float, number: int = 1, known: int = 0) -> frozenset[State]:
@@ -162,8 +162,3 @@ def _restored(state: State, saved: float, shift: float, elapsed: float) -> list[
 
 def _shifted(slot: Slot, shift: float) -> Slot:
     return replace(slot, lo=slot.lo + shift, hi=slot.hi + shift, issued=slot.issued + shift)
-
-
-def cover() -> frozenset[tuple[str, str]]:
-    """Every row of the table with the command that it answers, for whoever counts what was tried."""
-    return frozenset(pair for pair in MEANING if pair[1] in DOWNLOADS)
