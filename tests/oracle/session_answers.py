@@ -40,7 +40,7 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
         state = replace(state, silent_hi=now)
     if name in _NO_ANSWER:
         return [state]
-    full = replace(state, silent_lo=now, silent_hi=now, contact=True, armed=True)
+    full = replace(state, silent_lo=now, silent_mid=now, silent_hi=now, contact=True, armed=True)
     if state.cause != "poll":
         full = replace(full, streak=0, cause="")
     if name in _VALID and (slot.kind, name) != ("Get", "status READY"):
@@ -48,7 +48,7 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if name == "credentials":
         return [replace(state, silent_hi=now)]
     # Freedom: whether a 429, a refusal or what does not belong here is a valid answer (D19), and a success (D16).
-    half = replace(state, silent_hi=now)
+    half = replace(state, silent_mid=now, silent_hi=now)
     return [half, replace(half, armed=True)] if not state.armed else [half]
 
 

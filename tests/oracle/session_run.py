@@ -21,12 +21,12 @@ def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[S
     if said == "get":
         found = ready(replace(state, run="done"), now)
         if event.status == "OK":  # Freedom: `run`'s OK is an event of its own; told as a status, it may be held for odd
-            found += _decided_by_check(replace(state, run="answered", silent_hi=now), now, None)
+            found += _decided_by_check(replace(state, run="answered", silent_mid=now, silent_hi=now), now, None)
         return found
     if said == "renew":
         return _run_refused(state, slot, now)
     if said == "repeat":  # proven never sent: the only loss that a second run may follow (I3)
-        return _unsent(replace(state, run="unsent", silent_hi=now), now)
+        return _unsent(replace(state, run="unsent", silent_mid=now, silent_hi=now), now)
     if said in {"final", "protocol"}:  # D6: for the request's own sake
         return over(state, slot, event, now)
     if said == "poll" and name in {"lost", "busy"}:
@@ -37,10 +37,10 @@ def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[S
         return [
             after
             for fate in ("answered", "lost")
-            for after in _decided_by_check(replace(state, run=fate, silent_hi=now), now, None)
+            for after in _decided_by_check(replace(state, run=fate, silent_mid=now, silent_hi=now), now, None)
         ]
     assert said == "confirm", said
-    answered_no = replace(state, run="answered", silent_hi=now)
+    answered_no = replace(state, run="answered", silent_mid=now, silent_hi=now)
     found = _decided_by_check(answered_no, now, None)
     if answered_no.other() is None or answered_no.slot("Wait") is not None:
         found += ask(answered_no, "Check", now, "D6")  # Freedom: `check` confirms at once, or after a pause
@@ -53,7 +53,7 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
     early = state.setting.policy.early_refusal
     found: list[State] = []
     if age <= early and not state.run_repeated:
-        again = replace(state.only_run(), run="refused", run_repeated=True, silent_hi=now)
+        again = replace(state.only_run(), run="refused", run_repeated=True, silent_mid=now, silent_hi=now)
         if slot.credential < state.credential:
             found += ask_run(again, now, "D16", "I3")
         elif state.armed:
@@ -77,7 +77,7 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
 def _run_lost(state: State, slot: Slot, now: float, *, loss: bool) -> list[State]:
     """D6: not a failure. Within 5 s of sending it proves nothing, and the run is unproven."""
     age, early = now - slot.issued, state.setting.policy.early_loss
-    gone = replace(state, run="lost", silent_hi=now)
+    gone = replace(state, run="lost", silent_mid=now, silent_hi=now)
     found = []
     if age >= early - NEAR:
         found.append(gone)
