@@ -28,7 +28,7 @@ def _budgets(turn: Turn, policy: Policy) -> set[str]:
             answer is not None and (answer.sent == "NOT_SENT" or answer.refusal == "CREDENTIALS")
         )
         unproven = answer is not None and early and (lost(answer) or answer.refusal == "BUSY")
-        if facts.state == "RUNNING" and (unproven or never):
+        if facts.state in {"INIT", "RUNNING"} and (unproven or never):
             found.add("UNPROVEN")
     return found
 

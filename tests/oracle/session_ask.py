@@ -73,7 +73,7 @@ def _limits(state: State) -> set[float]:
     """Every moment at which a client may hold the silence for too long."""
     policy = state.setting.policy
     lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
-    return {since + length for since in (state.silent_lo, state.silent_hi) for length in lengths}
+    return {since + length for since in (state.silent_lo, state.silent_mid, state.silent_hi) for length in lengths}
 
 
 def must_end(state: State, now: float) -> list[State]:
@@ -235,7 +235,8 @@ def _wait(
     if retry_after:
         # Freedom: to wait as one was told is no silence (D19 says both).
         told = now + retry_after
-        waiting = replace(waiting, not_before=told, silent_hi=max(waiting.silent_hi, told))
+        quiet = {"silent_mid": max(waiting.silent_mid, told), "silent_hi": max(waiting.silent_hi, told)}
+        waiting = replace(waiting, not_before=told, **quiet)
     kept = state.slot("Wait")
     if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
         # A Wait is kept while its deadline stays.
