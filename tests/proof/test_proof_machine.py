@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from reportdl_core import (
     Check,
+    Command,
     Event,
     FormatsListed,
     Get,
@@ -37,7 +38,17 @@ from reportdl_core import (
     TokenIssued,
     Wait,
 )
-from tests.core.test_session_machine import DIAGRAM, FAILURES, FORGIVEN, JOB, POLICIES, STATUSES, Journey
+from tests.core.test_session_machine import (
+    DIAGRAM,
+    FAILURES,
+    FORGIVEN,
+    JOB,
+    POLICIES,
+    STATUSES,
+    Journey,
+    bad,
+    good,
+)
 from tests.proof.referee import JobReferee
 
 
@@ -53,6 +64,14 @@ class Watched(Journey):
         super().hear(event)
         if event.number in known:  # a late answer is the auditor's: nothing may change
             self.referee.heard(event, self.download, self.now)
+
+    def answer(self, *, well: bool, kinds: Sequence[Callable[[int], Event]] = (*FAILURES, *STATUSES)) -> None:
+        if all(isinstance(command, Wait) for command in self.download.outstanding):
+            self.ring()  # a Wait is answered at its deadline, and never before
+            return
+        command: Command = self.choose([one for one in self.download.outstanding if not isinstance(one, Wait)])
+        self.fresh += 1
+        self.hear(good(command, self.choose, self.fresh) if well else bad(command, self.choose, kinds))
 
     def number(self, kind: type[Any]) -> int:
         return next(command.number for command in self.download.outstanding if isinstance(command, kind))
@@ -104,7 +123,16 @@ def refused(journey: Watched) -> None:
     journey.hear(Refused(number=journey.number(Check), refusal=Refusal.CREDENTIALS))
 
 
-DEPTHS = (fresh, running, lost, ready, broken_once, broken_twice, refused)
+def stale(journey: Watched) -> None:
+    """A token that is old when it comes, where `init` may take that long."""
+    if any(isinstance(command, ListFormats) for command in journey.download.outstanding):
+        journey.hear(FormatsListed(number=journey.number(ListFormats), formats=("pdf", "csv")))
+    journey.wait(310.0)
+    if journey.download.alarm[0] > journey.now:
+        journey.hear(TokenIssued(number=journey.number(Init), token=Secret("token-stale")))
+
+
+DEPTHS = (fresh, stale, running, lost, ready, broken_once, broken_twice, refused)
 
 
 class Proven(RuleBasedStateMachine):
@@ -134,6 +162,12 @@ class Proven(RuleBasedStateMachine):
     def answers_that_are_forgiven(self, picks: Any) -> None:
         self.picks = picks
         self.journey.answer(well=False, kinds=FORGIVEN)
+
+    @precondition(lambda self: not self.journey.over)
+    @rule(picks=st.data(), refusal=st.sampled_from(Refusal))
+    def is_refused(self, picks: Any, refusal: Refusal) -> None:
+        self.picks = picks
+        self.journey.answer(well=False, kinds=[lambda number: Refused(number=number, refusal=refusal)])
 
     @precondition(lambda self: not self.journey.over)
     @rule(seconds=st.sampled_from([0.125, 1.0, 5.0, 60.0, 300.0]))
