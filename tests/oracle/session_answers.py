@@ -122,7 +122,7 @@ def _in_progress(state: State, now: float, *, asked_late: bool, passed: bool) ->
             calm = kept
         else:  # Freedom: asked before 300 s, answered after: it has said so, or one more check asks
             found += given_up
-            for one in calm:
+            for one in (replace(each, waits=each.waits + 1) for each in calm):
                 found += pause(one, "Check", now, "late", None, "D1", "D19")
             calm += kept if not given_up else []
     return [*found, *(after for one in calm for after in _next_check(one, now))]

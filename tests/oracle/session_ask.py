@@ -208,7 +208,9 @@ def _wait(
         return forced
     also = _limits(state)
     found = may_end(state, now)
-    if then == "Check" and state.not_before > now:  # a Retry-After that `run` was told still holds
+    if (
+        then == "Check" and state.state == "RUNNING" and state.not_before > now
+    ):  # a Retry-After that `run` was told still holds
         retry_after = max(retry_after or 0.0, state.not_before - now)
     if retry_after:
         lo, hi = now + retry_after, now + retry_after + max(hi - now, 0.0)
@@ -235,8 +237,8 @@ def _wait(
     if retry_after:
         # Freedom: to wait as one was told is no silence (D19 says both).
         told = now + retry_after
-        quiet = {"silent_mid": max(waiting.silent_mid, told), "silent_hi": max(waiting.silent_hi, told)}
-        waiting = replace(waiting, not_before=told, **quiet)
+        mid, hi = max(waiting.silent_mid, told), max(waiting.silent_hi, told)
+        waiting = replace(waiting, not_before=told, silent_mid=mid, silent_hi=hi)
     kept = state.slot("Wait")
     if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
         # A Wait is kept while its deadline stays.
