@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
+from tests.oracle.session_ask import ask, ask_run, ended, insure, limits, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run
 from tests.oracle.session_state import NEAR, Slot, State
@@ -25,11 +25,21 @@ _NO_ANSWER = frozenset({"not sent", "lost"})
 def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """Everything that may follow this answer."""
     if slot.kind == "Run" and state.state != "RUNNING":
-        # READY has come by `check` already; `run`'s own answer adds nothing.
-        return [replace(state, run="done"), *pressed(state, now)]
+        return _needless(replace(state, run="done", silent_mid=now, silent_hi=now), now)
     found: list[State] = []
     for heard in _heard(state, slot, event, now):
         found += _SAID[slot.kind](heard, slot, event, now, meaning(slot.kind, event))
+    return found
+
+
+def _needless(state: State, now: float) -> list[State]:
+    """READY has come by `check` already; `run`'s own answer adds nothing, but that silence counts from now on (D19)."""
+    found = [state, *pressed(state, now)]
+    waiting = state.slot("Wait")
+    if waiting is not None:
+        shorter = replace(waiting, number=None, also=frozenset(at for at in limits(state) if now < at < waiting.hi))
+        slots = tuple(shorter if each is waiting else each for each in state.slots)
+        found.append(replace(state, slots=slots))
     return found
 
 

@@ -69,7 +69,7 @@ def _silence(state: State) -> tuple[float, float]:
     return state.silent_lo + shortest, state.silent_hi + longest
 
 
-def _limits(state: State) -> set[float]:
+def limits(state: State) -> set[float]:
     """Every moment at which a client may hold the silence for too long."""
     policy = state.setting.policy
     lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
@@ -120,7 +120,7 @@ def ask(state: State, kind: str, now: float, *rules: str, then: str = "") -> lis
     policy = state.setting.policy
     hi = min(now + (policy.get_timeout if kind == "Get" else policy.request_timeout), state.setting.end)
     # Freedom: a client may cut a request at the session's own limits, too.
-    also = _limits(state)
+    also = limits(state)
     if state.expiry is not None and kind != "Get":
         also |= {state.expiry, state.expiry + policy.expiry_margin}
     slot = Slot(
@@ -206,7 +206,7 @@ def _wait(
     forced = must_end(state, now)
     if forced:
         return forced
-    also = _limits(state)
+    also = limits(state)
     found = may_end(state, now)
     if (
         then == "Check" and state.state == "RUNNING" and state.not_before > now
