@@ -36,8 +36,10 @@ def _needless(state: State, now: float) -> list[State]:
     """READY has come by `check` already; `run`'s own answer adds nothing, but that silence counts from now on (D19)."""
     found = [state, *pressed(state, now)]
     waiting = state.slot("Wait")
-    if waiting is not None:
-        shorter = replace(waiting, number=None, also=frozenset(at for at in limits(state) if now < at < waiting.hi))
+    sooner = {at for at in limits(state) if now < at < waiting.hi} if waiting is not None else set()
+    if waiting is not None and sooner:
+        last = max(sooner)
+        shorter = replace(waiting, number=None, lo=last, hi=last, also=frozenset(sooner))
         slots = tuple(shorter if each is waiting else each for each in state.slots)
         found.append(replace(state, slots=slots))
     return found

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tests.oracle.session_state import NEAR, End, Slot, State
 
-__all__ = ["ask", "ask_run", "ended", "insure", "must_end", "pause", "poll", "pressed"]
+__all__ = ["ask", "ask_run", "ended", "expired", "insure", "limits", "must_end", "pause", "poll", "pressed"]
 
 _SILENT = frozenset({"UNREACHABLE", "SERVER_ERROR", "TIMED_OUT", "ENDPOINT_MISSING", "PROTOCOL"})
 NEVER_SENT = frozenset({"none", "unsent", "refused"})
