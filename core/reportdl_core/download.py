@@ -37,16 +37,14 @@ class Restart(Enum):
     UNPROVEN = "unproven"  # nothing proved that `run` ever arrived, or it was never sent
 
 
-def _cause(outcome: Outcome) -> Restart | None:
-    match outcome:
-        case Outcome(reason=Reason.TRANSFER_LOST):
-            return Restart.LOST
-        case Outcome(reason=Reason.EXPIRED, unheld=True):
-            return Restart.UNHELD
-        case Outcome(reason=Reason.EXPIRED, run_unproven=True):
-            return Restart.UNPROVEN
-        case _:
-            return None
+def _causes(outcome: Outcome) -> tuple[Restart, ...]:
+    """Every budget that pays for such an end; the next one is drawn on where the first is spent (D21)."""
+    if outcome.reason is Reason.TRANSFER_LOST:
+        return (Restart.LOST,)
+    if outcome.reason is not Reason.EXPIRED:
+        return ()
+    unheld = (Restart.UNHELD,) if outcome.unheld else ()
+    return (*unheld, Restart.UNPROVEN) if outcome.run_unproven else unheld
 
 
 @final
@@ -132,9 +130,9 @@ class Download:
         ended = self.session.outcome
         if ended is None or self._outcome is not None:
             return new
-        cause = _cause(ended)
-        if cause is not None and self._allows(cause):
-            return self._restart(cause, ended, now)
+        for cause in _causes(ended):
+            if self._allows(cause):
+                return self._restart(cause, ended, now)
         self._outcome = self._told(ended)
         return (Finish(number=new[-1].number, outcome=self._outcome),)
 

@@ -24,6 +24,7 @@ from reportdl_core.events import (
     Lost,
     Refused,
     RunFinished,
+    Status,
     StatusReported,
     TokenIssued,
     WaitElapsed,
@@ -55,8 +56,8 @@ class Record:
         self.token: Secret | None = None
         self.verdict: Verdict | None = None
 
-    def take(self, command: Command, event: Event, now: float) -> None:
-        """Note what `event`, the answer to `command`, says."""
+    def take(self, command: Command, event: Event, now: float, *, asking: bool = False) -> None:
+        """Note what `event`, the answer to `command`, says. `asking`: another request stays outstanding beside it."""
         facts = self.facts
         match event:
             case FormatsListed():
@@ -67,8 +68,9 @@ class Record:
                 self._on_valid(now)
                 facts.due, facts.pauses = now, 0
             case RunFinished():
-                facts.run = RunPhase.OVER
                 self._on_run_finished(now)
+            case StatusReported(status=Status.OK) if isinstance(command, Run):
+                self._on_run_finished(now)  # `run`'s OK, from a driver that calls it so (R18)
             case FileReceived():
                 self.verdict = Verdict(Move.CONSUME, Reason.DELIVERED, receipt=event.receipt)
             case FileNotKept():
@@ -80,12 +82,16 @@ class Record:
                 pass
             case CredentialsRenewed():
                 facts.renewed, facts.renewal = command.number, Renewal.SPENT
-                # The one repeat that needs no pause (I13), but a Retry-After stays honoured (D19).
-                facts.due = now if facts.held_until is None else max(now, facts.held_until)
+                # The one repeat that needs no pause (I13), but a Retry-After stays honoured (D19): it held
+                # `check` back, not the file that is ready (D2).
+                held = None if facts.ready and facts.step is Step.GET else facts.held_until
+                facts.due = now if held is None else max(now, held)
             case StatusReported() | Refused() | Lost() | Cancelled():
                 if not isinstance(command, Wait):
                     note(facts, command, event, now)
                     self._on_failure(command, event, now)
+                    if asking and isinstance(command, Run) and facts.run is RunPhase.OVER:
+                        facts.pauses = 0  # that request stands for the first pause, so the next one is the first (D19)
             case _:
                 assert_never(event)
 
@@ -124,6 +130,9 @@ class Record:
         facts.token_from, facts.due, facts.pauses = facts.other_sent, now, 0
 
     def _on_run_finished(self, now: float) -> None:
+        self.facts.run = RunPhase.OVER
+        if self.facts.naming:
+            return  # the format was refused, and that is the end of it (D12)
         if self.facts.ready:
             self._on_valid(now)  # `check` saw the file before: what a lost or early `get` still waits for stays
         else:
@@ -172,7 +181,8 @@ class Record:
 
     def _on_renewal_failed(self, answer: Answer, now: float) -> None:
         if answer in (Answer.NOT_SENT, Answer.UNAVAILABLE, Answer.BUSY):
-            self._rest(now)
+            # A repeat like every other, also while `run` is alive: only `check` merely insures then (D19).
+            rest(self.facts, self.policy, seed=self.seed, now=now, insuring=False)
         else:
             self._end(Reason.CREDENTIALS)
 
@@ -188,8 +198,8 @@ class Record:
     def _on_run_failure(self, command: Run, event: Failure, answer: Answer, now: float) -> None:
         facts = self.facts
         facts.run = RunPhase.OVER
-        if facts.ready:
-            return  # `check` saw the file: whatever becomes of `run` now, it is there
+        if facts.ready or facts.naming:
+            return  # `check` saw the file, or the format is refused: whatever becomes of `run` now, it changes nothing
         prompt = facts.run_sent is not None and now - facts.run_sent <= PROMPT
         match MEANINGS[answer, Run]:
             case Meaning.READY:

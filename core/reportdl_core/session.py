@@ -158,7 +158,8 @@ class Session:
             self._seen = now
             if command is None:
                 return ()
-            self._record.take(command, event, now)
+            asking = self._other is not None and not isinstance(self._other, Wait)
+            self._record.take(command, event, now, asking=asking)
             return self._decide(now)
 
     def _answered(self, event: Event) -> Command | None:

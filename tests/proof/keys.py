@@ -1,0 +1,79 @@
+"""Decides what of the core's state makes a difference to what may follow: times relative to now, numbers as ranks.
+
+Left out: what only tells a person how it came (evidence, messages), a clock's reading, a count that without growth and
+jitter changes nothing. The explorer checks by trial that nothing else is forgotten. Must never change what it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Final
+
+from reportdl_core import Check, Download, Get, Init, Secret
+from reportdl_core.endpoint_session import Served
+from reportdl_core.facts import RunPhase
+from reportdl_core.session import Session
+
+__all__ = ["download_key", "served_key", "session_key"]
+
+_ASKED: Final = (Init, Check, Get)
+
+
+def session_key(session: Session, now: float, *, name: Callable[[Secret | None], int], early: float) -> Hashable:
+    """A session. `name` is the number of a token; older than `early` is old, for a `run`."""
+    if session.outcome is not None:
+        ended = session.outcome
+        return session.state, ended.reason, ended.run_unproven, ended.unheld
+    facts = session._record.facts
+    run, other = session._run, session._other
+    sent = facts.run_sent if facts.run is RunPhase.ALIVE else None
+    return (
+        session.state,
+        name(session.token),
+        facts.end - now,
+        max(facts.due - now, 0.0),
+        facts.quiet_since - now,
+        None if facts.token_from is None else facts.token_from - now,
+        None if sent is None else min(now - sent, early + 1.0),
+        now - facts.other_sent if isinstance(other, _ASKED) and facts.other_sent is not None else None,
+        None if facts.held_until is None or facts.held_until <= now else facts.held_until - now,
+        facts.formats,
+        facts.run,
+        facts.step,
+        facts.renewal,
+        run is not None and run.number > facts.renewed,
+        other is not None and other.number > facts.renewed,
+        facts.run_refusals,
+        facts.early_errors,
+        min(facts.odd_checks, 2),
+        facts.lost_gets,
+        (facts.ready, facts.heard, facts.kept_on, facts.naming, facts.run_unproven, facts.unheld),
+        facts.evidence[-1].answer if facts.evidence else "",  # the reason of a silent end
+        None if run is None else (run.deadline - now, run.job.format),
+        None if other is None else (type(other), other.deadline - now),
+    )
+
+
+def download_key(download: Download, now: float, *, name: Callable[[Secret | None], int], early: float) -> Hashable:
+    """A job: its session, and how often it began again for what."""
+    if download.outcome is not None:
+        return download.state, download.outcome.reason, tuple(sorted(cause.value for cause in download.restarts))
+    session = session_key(download.session, now, name=name, early=early)
+    return session, tuple(sorted(cause.value for cause in download.restarts))
+
+
+def served_key(served: Served, now: float, *, calls: Callable[[int], int], oldest: float) -> Hashable:
+    """One session of the endpoint. `calls` ranks its open calls; what is longer ago than `oldest` is long ago.
+
+    While a file is being sent the session does not end (D2), so that its times would go back for ever.
+    """
+    return (
+        served.cell.state,
+        max(served.expires - now, -oldest),
+        max(served.run_until - now, -oldest),
+        served.format,
+        tuple(map(calls, served.waiting)),
+        None if served.sending is None else calls(served.sending),
+        served.how,
+        None if served.ended is None else max(served.ended - now, -oldest),
+    )

@@ -1,0 +1,46 @@
+# The proof engines: tests/proof/README.md says what each part does. Included by the Makefile.
+.PHONY: check-proof replay
+.PHONY: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all deep-versions deep-crosshair
+
+PROOF := PYTHONPATH=. $(PY) -m tests.proof
+RECORDED := REPORTDL_RECORD=1 $(PROOF)
+# The oracle's judgement of a whole trace takes several times as long as the session itself: here, of every fourth.
+JUDGED ?= 4
+SEEDS ?= 0:1000000
+# The other Pythons lend their interpreter alone: the few packages that are needed hold no compiled code.
+PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python $(HOME)/.pyenv/versions/3.13.*/bin/python)
+
+check: check-proof
+deep: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all deep-versions deep-crosshair
+
+# Prints, and writes nothing.
+check-proof: $(READY)
+	@$(PROOF) explored check --by "make check-proof"
+	@$(PROOF) simulated --seeds 0:20000 --judge $(JUDGED) --by "make check-proof"
+
+replay: $(READY)
+	@$(PROOF) replay $(SEED)
+
+deep-explored: $(READY)
+	@$(RECORDED) explored check --by "make deep-explored"
+	@$(RECORDED) explored two --by "make deep-explored"
+
+deep-explored-three: $(READY)
+	@$(RECORDED) explored three --by "make deep-explored-three"
+
+deep-explored-alone: $(READY)
+	@$(RECORDED) explored alone --by "make deep-explored-alone"
+	@$(RECORDED) explored endpoint --by "make deep-explored-alone"
+
+# Ten million: make deep-simulated SEEDS=0:10000000
+deep-simulated: $(READY)
+	@$(RECORDED) simulated --seeds $(SEEDS) --judge 50 --row "simulated, seeds $(SEEDS)" --by "make deep-simulated"
+
+deep-simulated-all: $(READY)
+	@$(RECORDED) simulated --seeds 0:20000 --row "simulated, every session judged whole" --by "make deep-simulated-all"
+
+deep-versions: $(READY)
+	@$(RECORDED) versions $(PYTHONS)
+
+deep-crosshair: $(READY)
+	@REPORTDL_BACKEND=crosshair REPORTDL_EXAMPLES=$(or $(EXAMPLES),400) $(PYTEST) --timeout=900 tests/proof/test_crosshair.py

@@ -1,0 +1,212 @@
+"""The engines themselves: they arrive, they repeat, they bite, and what they copy is what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from reportdl_core import Download, Run
+from reportdl_core.lifecycle import State
+from tests.proof.campaign import failure, simulated_chunk
+from tests.proof.copying import copy_download, copy_endpoint
+from tests.proof.exploring import Failure, explore
+from tests.proof.fixpoints import MODELS
+from tests.proof.keys import download_key
+from tests.proof.product import JOB, Fault, World
+from tests.proof.recording import Transcript
+from tests.proof.simulator import Simulation
+from tests.proof.small_clock import EARLY, POLICY, SWITCHES, small_clock
+
+
+class Walk:
+    """A model of one number, to explore: it may be doubled or ended, and never be more than ten."""
+
+    def __init__(self, number: int = 1, *, circle: bool = False, stuck: bool = False) -> None:
+        self.number, self.circle, self.stuck = number, circle, stuck
+
+    def copied(self) -> Walk:
+        return Walk(self.number, circle=self.circle, stuck=self.stuck)
+
+    def key(self) -> Hashable:
+        return self.number
+
+    def over(self) -> bool:
+        return self.number == 0
+
+    def told(self) -> Iterable[str]:
+        return [f"now {self.number}"]
+
+    def moves(self) -> list[Any]:
+        if self.number == 0 or (self.stuck and self.number == 4):
+            return []
+        return ["double", "end", *(["back"] if self.circle and self.number > 1 else [])]
+
+    def make(self, label: Any) -> None:
+        self.number = {"double": self.number * 2, "end": 0, "back": self.number // 2}[label]
+        assert self.number <= 10 or self.circle or self.stuck or label != "double" or self.number < 100, "too many"
+
+
+def test_everything_that_can_be_reached_is_visited_once() -> None:
+    class Bounded(Walk):
+        def moves(self) -> list[Any]:
+            return [] if self.number == 0 else ["end"] if self.number >= 8 else ["double", "end"]
+
+        def copied(self) -> Bounded:
+            return Bounded(self.number)
+
+    found = explore(Bounded())
+    assert (found.states, found.edges, found.ends, found.longest) == (5, 7, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (Walk(), "too many"),
+        (Walk(stuck=True), "it is not over"),
+    ],
+)
+def test_what_is_wrong_is_found_with_the_way_there(model: Walk, reason: str) -> None:
+    with pytest.raises(Failure, match=reason) as failed:
+        explore(model, most=50)
+    assert failed.value.path[0] == "double"
+    assert failed.value.story[0] == "now 1"
+
+
+def test_a_path_that_never_ends_is_found() -> None:
+    class Circle(Walk):
+        def moves(self) -> list[Any]:
+            return ["double"] if self.number == 1 else ["back", "end"] if self.number == 2 else []
+
+        def copied(self) -> Circle:
+            return Circle(self.number)
+
+    with pytest.raises(Failure, match="never ends"):
+        explore(Circle())
+
+
+def test_a_key_that_forgets_what_matters_is_found() -> None:
+    class Forgetful(Walk):
+        def moves(self) -> list[Any]:
+            return list({1: (2, 3), 2: (0,), 3: (5,), 5: (0,), 0: ()}[self.number])
+
+        def make(self, label: Any) -> None:
+            self.number = label
+
+        def copied(self) -> Forgetful:
+            return Forgetful(self.number)
+
+        def key(self) -> Hashable:
+            return 2 if self.number == 3 else self.number
+
+    with pytest.raises(Failure, match="forgets something"):
+        explore(Forgetful(), every=1)
+
+
+@pytest.mark.rules("I9")
+def test_a_copy_is_the_same_and_goes_its_own_way() -> None:
+    world = World(POLICY, SWITCHES, faults=0)
+    for label in (("arrives", 1), ("comes", 1), ("arrives", 2)):
+        world.make(label)
+    before = world.download.snapshot(now=0.0), world.endpoint.sessions
+    copied, served = copy_download(world.download), copy_endpoint(world.endpoint)
+    assert (copied.snapshot(now=0.0), served.sessions) == before
+    assert copied.outstanding == world.download.outstanding
+    world.make(("generated", 1))
+    world.make(("comes", 2))
+    assert world.download.state is State.READY
+    assert (copied.snapshot(now=0.0), served.sessions) == before
+    assert served.alarm is not None
+
+
+@pytest.mark.rules("I12", "I8")
+def test_without_a_fault_every_path_delivers_or_fails_for_a_reason() -> None:
+    with small_clock():
+        found = explore(MODELS["client x endpoint, no fault"]())
+    assert found.states > 150
+    assert found.ends > 10
+
+
+def second_run() -> Any:
+    """A client that answers a lost `run` with another."""
+    from reportdl_core.answers import MEANINGS, Answer, Meaning
+
+    return patch.dict(MEANINGS, {(Answer.UNAVAILABLE, Run): Meaning.REPEAT})
+
+
+def late_expiry() -> Any:
+    """A clock that takes `>` for `>=`, ten times over."""
+    return patch("reportdl_core.deadlines.expires_at", lambda facts: None)
+
+
+def late_answers() -> Any:
+    """A session that takes an answer to whatever is outstanding."""
+    from reportdl_core.session import Session
+
+    kind = Session._answered
+
+    def honoured(self: Session, event: Any) -> Any:
+        command = kind(self, event)
+        if command is None and self._other is not None and type(event).__name__ == "StatusReported":
+            command, self._other = self._other, None
+        return command
+
+    return patch.object(Session, "_answered", honoured)
+
+
+BROKEN = {"second run": second_run, "no expiry": late_expiry, "late answers honoured": late_answers}
+
+
+@pytest.mark.rules("I3", "I6", "I7")
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_the_explorer_bites(broken: str) -> None:
+    with small_clock(), BROKEN[broken](), pytest.raises(Failure) as failed:
+        explore(MODELS["client x endpoint, one fault, the other readings"]())
+    assert failed.value.story, "and tells how"
+
+
+@pytest.mark.rules("I3", "I6", "I7")
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_the_simulator_bites(broken: str) -> None:
+    with BROKEN[broken]():
+        assert any(failure(seed, oracle=True)[1] for seed in range(60))
+
+
+@pytest.mark.rules("I9")
+def test_a_seed_is_a_run_and_an_onlooker_changes_nothing() -> None:
+    for seed in range(30):
+        once, again = Simulation(seed).run(), Simulation(seed, onlooker=Transcript()).run()
+        assert once.digest == again.digest
+    assert len({Simulation(seed).run().digest for seed in range(30)}) == 30
+
+
+def test_a_transcript_tells_both_ends() -> None:
+    transcript = Transcript()
+    Simulation(3, onlooker=transcript).run()
+    signs = {line[13:15] for line in transcript.lines[2:]}
+    assert {"<<", ">>", ".."} <= signs
+    assert "token='***'" in "\n".join(transcript.lines)
+
+
+@pytest.mark.rules("I1", "I3", "I5", "I7", "I8", "I12")
+def test_some_sessions_of_every_kind() -> None:
+    chunk = simulated_chunk(range(150), every=10)
+    assert chunk.failed is None, chunk.failed
+    assert chunk.met["death"] > 10
+
+
+@pytest.mark.rules("D43")
+def test_a_world_has_the_faults_that_it_is_allowed() -> None:
+    calm = World(POLICY, SWITCHES, faults=3, allowed=frozenset({Fault.DEATHS}))
+    assert [label for label in calm.moves() if label[0] in ("lost", "late", "refused")] == []
+    assert ("dies", 0.0) in calm.moves()
+
+
+def test_the_key_of_a_job_does_not_know_its_clock() -> None:
+    keys = {
+        download_key(Download(JOB, policy=POLICY, now=now), now, name=lambda token: 0, early=EARLY)
+        for now in (0.0, 7.0, 1e6)
+    }
+    assert len(keys) == 1
