@@ -10,6 +10,14 @@ READY := $(VENV)/.ready
 PIP := $(PY) -m pip install -q -c constraints.txt
 PYTEST := $(PY) -m pytest -q
 HOUSE := tests/test_house.py tests/test_contracts.py tests/test_core_is_pure.py tests/test_rules_cited.py
+KILLS := tests/adapters/test_file_kills.py tests/adapters/cli/test_cli_ctrl_c.py
+PEERS_VENV ?= .venv-bench
+PEERS := $(PEERS_VENV)/.ready
+BENCH := PYTHONPATH=tests/bench BENCH_VENV=$(abspath $(PEERS_VENV)) $(PY)
+# Tests of the tests: mutants of the core by mutmut, a group of modules a part.
+MUTANTS := $(addprefix deep-mutants-,values wire transfer session job endpoint)
+# Each part is done in less than half an hour.
+DEEP := deep-core deep-adapters deep-races deep-files deep-saboteurs deep-fuzz $(MUTANTS)
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -19,8 +27,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check deep bench docs clean
-.PHONY: check-style check-types check-house check-docs check-core deep-core deep-adapters deep-races $(BENCHES)
+.PHONY: help demo test check deep bench bench-full docs clean
+.PHONY: check-style check-types check-house check-docs check-core $(DEEP) $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -52,22 +60,49 @@ check-docs: $(READY)
 check-core: $(READY)
 	@$(PYTEST) tests/core --cov --cov-report=term
 
-deep: deep-core deep-adapters deep-races ## the long tests; one part: make deep-core, make deep-adapters, make deep-races
+deep: $(DEEP) ## the long tests, part by part; one part: make deep-core, make deep-files, ...
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
 
 deep-adapters: $(READY)
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 tests/adapters
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 $(addprefix --ignore=,$(KILLS)) tests/adapters
+
+# Killed, and interrupted, two hundred times each.
+deep-files: $(READY)
+	@$(PYTEST) -m deep --timeout=1800 $(KILLS)
 
 # On Python 3.11, 3.12 and 3.13, as far as they are there.
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
 
-bench: $(BENCHES) ## measure; one part: make bench-core
+# A core that breaks one invariant, thirteen times over: the tests of that invariant must see it.
+deep-saboteurs: $(READY)
+	@REPORTDL_RECORD=1 $(PYTEST) -n 2 -m deep tests/saboteurs
 
-$(BENCHES): bench-%: $(READY)
-	@$(PY) tests/bench/bench_$*.py
+deep-fuzz: $(READY)
+	@REPORTDL_RECORD=1 $(PY) tests/fuzz/fuzz.py --seconds 180
+
+$(MUTANTS): deep-mutants-%: $(READY)
+	@REPORTDL_RECORD=1 $(PY) tests/mutants/mutmut_core.py $*
+
+# One part after the other; a part that fails leaves the others' figures, and the page says what is there.
+bench: $(READY) $(PEERS) ## measure against what else one could use, and write docs/performance.md; one part: make bench-core
+	@failed=; for part in $(BENCHES); do $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; done; \
+	$(BENCH) tests/bench/report.py; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+bench-full: ## the same with more rounds, 4 GiB, and a million jobs in the core alone
+	@$(MAKE) --no-print-directory bench BENCH_FLAGS=--full
+
+$(BENCHES): bench-%: $(READY) $(PEERS)
+	@$(BENCH) tests/bench/bench_$*.py $(BENCH_FLAGS)
+
+# The peers have an environment of their own: what they need must not move our versions.
+$(PEERS): tests/bench/peers/requirements.txt
+	@echo "setting up $(PEERS_VENV) (once)"
+	@$(PYTHON) -m venv $(PEERS_VENV)
+	@$(PEERS_VENV)/bin/python -m pip install -q -r $< >$(PEERS_VENV)/setup.log 2>&1 || { cat $(PEERS_VENV)/setup.log; exit 1; }
+	@touch $@
 
 docs: $(READY) ## write the generated pages of docs/ anew, check all pages, and build the site in build/site
 	@REPORTDL_WRITE_DOCS=1 $(PYTEST) -m docs

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from types import TracebackType
-from typing import BinaryIO, Self, TypeVar, final
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 
 from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall
 from reportdl.checkpoints import Checkpoint, OnCheckpoint
@@ -20,10 +20,12 @@ from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress
 from reportdl.transports import Transport
-from reportdl.transports.urllib3 import Pools, Urllib3Transport
 from reportdl_core.outcome import Receipt
 from reportdl_core.policy import Policy
 from reportdl_core.questions import ListedReport, Segment
+
+if TYPE_CHECKING:
+    from reportdl.transports.urllib3 import Pools
 
 __all__ = ["DEFAULT_POLICY", "Client", "download", "formats"]
 
@@ -53,8 +55,13 @@ class Client:
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
         self._calls = Calls.of(origin=self.origin, credentials=credentials, policy=policy)
-        self._transport = transport or Urllib3Transport(self.origin, network=network, pools=pool)
         self._owned = transport is None
+        if transport is None:
+            # When it is used: async code and transports of one's own do without urllib3, half of all that is imported.
+            from reportdl.transports.urllib3 import Urllib3Transport
+
+            transport = Urllib3Transport(self.origin, network=network, pools=pool)
+        self._transport: Transport = transport
 
     def __repr__(self) -> str:
         return f"reportdl.Client({str(self.origin)!r})"
@@ -119,8 +126,6 @@ class Client:
         `on_checkpoint` is called with a `Checkpoint` in the caller's thread: before the first request, on every move
         before what follows from it is sent, and when the job is over. Kept, it lets `resume` go on in another process
         (D43). What it raises ends the job there.
-        `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
-        before they are executed, such as `reportdl.trace.recording("job.jsonl")`.
 
         `observe` is asked for an observer of this job, which is told of each event and the commands that came of it
         before they are executed, such as `reportdl.trace.recording("job.jsonl")`.

@@ -44,10 +44,10 @@ class _Fixed:
     version = 0
 
     def __init__(self, token: str) -> None:
-        text = token.strip()
-        if not text or not text.isascii() or not text.isprintable():
+        self._secret = Secret(token.strip())
+        del token  # it would stand in a traceback that shows variables (D39)
+        if not _fits_a_header(self._secret):
             raise ValueError("a token is one line of printable ASCII characters")
-        self._secret = Secret(text)
 
     def __repr__(self) -> str:
         return f"reportdl.{type(self).__name__}({self._secret!r})"
@@ -59,6 +59,11 @@ class _Fixed:
     def keep(self, token: Secret) -> None:
         """Never called: there is no renewal to keep the result of."""
         raise TypeError(f"{type(self).__name__} cannot be renewed")
+
+
+def _fits_a_header(secret: Secret) -> bool:
+    text = secret.reveal()
+    return bool(text) and text.isascii() and text.isprintable()
 
 
 @final
@@ -93,11 +98,12 @@ class ApplicationKey:
     __slots__ = ("_key", "_lock", "_token", "application_id", "user", "version")
 
     def __init__(self, *, application_id: str, application_key: str, user: str) -> None:
-        if not application_id or not application_key or not user:
-            raise ValueError("an application key needs application_id, application_key and user")
         self.application_id: str = application_id
         self.user: str = user
         self._key = Secret(application_key)
+        del application_key  # as above
+        if not application_id or not user or self._key == Secret(""):
+            raise ValueError("an application key needs application_id, application_key and user")
         self._token: Secret | None = None
         self._lock = threading.Lock()
         self.version: int = 0

@@ -19,6 +19,7 @@ from reportdl_core.events import Event, Refused, Sent
 from reportdl_core.exchange import Exchange, Progress
 from reportdl_core.lookup_exchange import LookupExchange
 from reportdl_core.policy import Policy
+from reportdl_core.secret import Secret
 from reportdl_core.sink import Sink
 from reportdl_core.wire import Outgoing
 
@@ -157,7 +158,10 @@ class Errands:
         if isinstance(command, LookUp):
             return self._errand(LookupExchange(command, policy=self._policy), vouching)
         sink = self._sink if isinstance(command, Get) else None
-        return self._errand(Exchange(command, policy=self._policy, sink=sink, progress=self._progress), vouching)
+        # A server that shows what it was sent must not make us show the credential (D39).
+        hidden = tuple(Secret(value.rpartition(" ")[2]) for _, value in vouching)
+        exchange = Exchange(command, policy=self._policy, sink=sink, progress=self._progress, hidden=hidden)
+        return self._errand(exchange, vouching)
 
     def _renew(self, command: RenewCredentials) -> Errand | Event:
         found = self._renewals.begin(command, used=self._version, awaited=self._awaited, policy=self._policy)

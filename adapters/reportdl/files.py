@@ -9,7 +9,6 @@ say that the target cannot be used.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
 from contextlib import suppress
@@ -18,8 +17,8 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, Final, assert_never, final
 
-from reportdl.spool import FAILURES, Spool, mode_of_new_files, numbered, sync_directory
-from reportdl.spooling import Spooling, TargetUnusable, explained, reason_of, receipt_of, status, sweep_once
+from reportdl.spool import FAILURES, Spool, numbered, sync_directory
+from reportdl.spooling import Spooling, TargetUnusable, explained, reason_of, receipt_of, status, sweep_once, tried
 from reportdl.streams import StreamSink
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.formats import known
@@ -70,7 +69,8 @@ def _understood(target: str) -> _Folder | _Named:
     shown = os.path.abspath(target)
     if os.path.isdir(shown) or target.endswith(tuple(filter(None, (os.sep, os.altsep)))):
         return _Folder(directory=shown)
-    path = os.path.realpath(shown)
+    found = status(shown)  # following each folder on the way would cost a look at each
+    path = os.path.realpath(shown) if found is not None and stat.S_ISLNK(found.st_mode) else shown
     return _Named(directory=os.path.dirname(path), path=path, shown=shown)
 
 
@@ -111,7 +111,7 @@ class FileSink(Spooling):
                 case _:
                     assert_never(place)
             sweep_once(place.directory)
-            Spool(place.directory).remove()
+            tried(place.directory)
         except (*FAILURES, ValueError) as error:  # ValueError: a path that no file system could hold
             raise TargetUnusable(f"cannot write to {self._target!r}: {reason_of(error)}") from error
 
@@ -145,7 +145,7 @@ class FileSink(Spooling):
         """Create the spool in the folder of the target. Raises OSError, TargetUnusable."""
         try:
             self._place = self._found()
-            self._mode = mode_of_new_files(self._place.directory)
+            self._mode = tried(self._place.directory)
             self._start(self._place.directory, offer)
         except OSError as error:
             raise explained(error, f"cannot write to {self._target!r}") from error
@@ -260,13 +260,15 @@ def _synced(directory: str) -> tuple[str, ...]:
 
 def _standing(path: str, offer: Offer, warnings: tuple[str, ...] = ()) -> Receipt:
     """The receipt of a file that was there before. Raises OSError."""
+    from hashlib import file_digest
+
     # Not waiting: what has the name could be a pipe.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EEXIST, "something that is not a regular file has this name")
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_digest(file, "sha256").hexdigest()
     return Receipt(
         path=Path(path),
         filename=os.path.basename(path),

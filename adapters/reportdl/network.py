@@ -6,10 +6,13 @@ Values only, the same for every transport. Verification is on; switching it off 
 from __future__ import annotations
 
 import os
-import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reportdl.origin import InvalidUrl, Origin
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Network"]
 
@@ -30,6 +33,8 @@ class Network:
 
     def tls(self) -> ssl.SSLContext:
         """A context for connections to the server; OSError where a file cannot be read."""
+        import ssl  # when it is used: plain HTTP to loopback, and `import reportdl`, do without
+
         context = ssl.create_default_context()
         if self.ca_bundle is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

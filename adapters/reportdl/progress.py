@@ -57,13 +57,12 @@ class Reporter:
         if self._broken is not None:
             raise self._broken
         state = (self._download.state, len(self._download.restarts))
-        finished = next((command for command in new if isinstance(command, Finish)), None)
         if state != self._state:
             self._state = state
             self._log.info("moved", state=state[0].value, session=state[1] + 1, seconds=round(now - self._began, 3))
             self._tell(now=now, received=0, total=None)
-        if finished is not None:
-            outcome = finished.outcome
+        if new and isinstance(new[-1], Finish):
+            outcome = new[-1].outcome
             self._log.info("finished", reason=outcome.reason.value, retryable=outcome.retryable)
 
     def received(self, received: int, total: int | None) -> None:

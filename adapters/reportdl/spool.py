@@ -8,9 +8,7 @@ there, never take a name that another process has just taken, and never leave a 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import secrets
 import stat
 import sys
 import threading
@@ -54,7 +52,9 @@ class Spool:
         """Create it. Raises OSError."""
         self.directory: str = directory
         self.size: int = 0
-        self._hash = hashlib.sha256()
+        from hashlib import sha256  # when a file comes: it loads OpenSSL
+
+        self._hash = sha256()
         self._writing = threading.Lock()
         self._descriptor, self._path = _create(directory, 0o600)
         if sys.platform != "win32":
@@ -103,7 +103,10 @@ class Spool:
     def permit(self, mode: int) -> None:
         """Give it its final permissions. Never raises: the file is its owner's alone otherwise, which harms nobody."""
         if sys.platform != "win32":
-            with suppress(*FAILURES):
+            with (
+                self._writing,
+                suppress(*FAILURES),
+            ):  # or a cancelling thread closes it, and another file has its number
                 os.fchmod(self._descriptor, mode)
 
     def replace(self, target: str) -> None:
@@ -189,7 +192,7 @@ class Spool:
 
 
 def _create(directory: str, mode: int) -> tuple[int, str]:
-    path = os.path.join(directory, f"{_PREFIX}{os.getpid()}-{secrets.token_hex(8)}{_SUFFIX}")
+    path = os.path.join(directory, f"{_PREFIX}{os.getpid()}-{os.urandom(8).hex()}{_SUFFIX}")
     return os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, mode), path
 
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from reportdl.spool import FAILURES, Spool, sweep, sync_directory
+from reportdl.spool import FAILURES, Spool, mode_of_new_files, sweep, sync_directory
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.outcome import Receipt
 from reportdl_core.sink import NotKept, Offer
 
-__all__ = ["Spooling", "TargetUnusable", "explained", "reason_of", "receipt_of", "status", "sweep_once"]
+__all__ = ["Spooling", "TargetUnusable", "explained", "reason_of", "receipt_of", "status", "sweep_once", "tried"]
 
 
 class TargetUnusable(NotKept):
@@ -106,6 +107,19 @@ def status(path: str) -> os.stat_result | None:
 def sweep_once(directory: str) -> None:
     """Sweep a folder once in the life of this process: thousands of jobs would list it thousands of times."""
     sweep(directory)
+
+
+def tried(directory: str) -> int:
+    """Find out that files can be created in a folder, by trying; the permissions they get. Raises OSError.
+
+    What was found holds for a second: a thousand jobs that begin at once need not try a thousand times.
+    """
+    return _tried(directory, os.stat(directory).st_mode, int(time.monotonic()))
+
+
+@functools.lru_cache(maxsize=16)
+def _tried(directory: str, mode: int, second: int) -> int:
+    return mode_of_new_files(directory)
 
 
 def reason_of(error: BaseException) -> str:

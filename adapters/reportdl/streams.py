@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import tempfile
 from typing import BinaryIO, final
 
 from reportdl.spool import FAILURES, Spool
@@ -34,7 +33,11 @@ class StreamSink(Spooling):
     def __init__(self, stream: BinaryIO, *, directory: str | os.PathLike[str] | None = None) -> None:
         super().__init__()
         self._stream = stream
-        chosen: str = tempfile.gettempdir() if directory is None else os.fspath(directory)
+        if directory is None:
+            from tempfile import gettempdir  # for streams alone: it brings archives and random numbers along
+
+            directory = gettempdir()
+        chosen: str = os.fspath(directory)
         self._directory: str = os.path.abspath(chosen)
 
     def prepare(self, job: Job) -> None:

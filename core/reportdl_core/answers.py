@@ -66,7 +66,7 @@ class Meaning(Enum):
     REPEAT_ONCE = "the same, but final after the second while `run` is not alive"
     POLL = "`check` decides"
     RENEW = "renew the credential, then the same command again"
-    FINAL = "the session ends"
+    FINAL = "the session ends"  # so no `get` follows an ERROR (R23)
     PROTOCOL = "the session ends: the server broke the protocol"
     READY = "the file is there: `get`"
     LOST_GET = "`check`, then one more `get`"

@@ -21,6 +21,7 @@ def expires_at(facts: Facts) -> float | None:
 
 
 def _expiry_binds(facts: Facts, policy: Policy) -> bool:
+    # Where it binds, no request with the token is issued from then on (I6).
     # A token whose `run` never left is of no use once it is old, whatever the server says: nothing would be lost.
     return policy.expiry is Expiry.DOCUMENTED or facts.run is RunPhase.UNSENT
 

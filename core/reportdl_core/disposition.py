@@ -130,6 +130,8 @@ def _unquoted(text: str) -> str:
 
 
 def _filename(found: dict[str, str]) -> str | None:
+    if len(found) == 1 and found.get("filename", "\N{BULLET}").isascii():
+        return found["filename"]  # what nearly every server sends: nothing to decode, and not blank
     names = (_extended(found.get("filename*", "")), _continued(found), _recovered(_raw(found.get("filename", ""))))
     return next((whole for name in names if name is not None and (whole := _scalar(name)).strip()), None)
 

@@ -98,7 +98,7 @@ def standing(session: Served, switches: Switches, *, now: float) -> Reply:
             said = switches.failed_session is FailedSession.STATUS and session.how is Unsuccessful.FAILED
             # "Live session" in D5: once the token would have expired, R17 speaks.
             return _error(session) if said and now < session.expires else FAILED
-        case State.CONSUMED | State.EXPIRED:
+        case State.CONSUMED | State.EXPIRED:  # R17, R28
             return FAILED
         case _:
             assert_never(session.cell.state)

@@ -6,17 +6,20 @@ Must never trust a body: it may be huge, deep, not UTF-8, HTML, or say the same 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Never
 
 from reportdl_core.errors import Refusal
 from reportdl_core.events import Status
+from reportdl_core.formats import FORMATS
 
 __all__ = [
     "Envelope",
     "Unreadable",
     "clean_message",
+    "masked",
     "read_envelope",
     "read_object",
     "refusal_of_message",
@@ -44,7 +47,7 @@ _STATUSES: Final = {status.value.replace(" ", ""): status for status in Status}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """One envelope. `status` is None where it is missing or unknown; `status_text` is what stood there."""
+    """One envelope. `status` is None where it is missing or unknown; `status_text` is then what stood there."""
 
     status: Status | None
     status_text: str
@@ -67,8 +70,8 @@ class _Twice(ValueError):
     pass
 
 
-def read_envelope(body: bytes, *, hidden: tuple[str, ...] = ()) -> Envelope | Unreadable:
-    """What the body says, with `hidden` texts masked in what people will read. Never raises."""
+def read_envelope(body: bytes, *, hidden: Callable[[], tuple[str, ...]] = tuple) -> Envelope | Unreadable:
+    """What the body says, with the texts that `hidden` gives masked in what people will read. Never raises."""
     try:
         said = read_object(body)
     except _Twice:
@@ -77,20 +80,20 @@ def read_envelope(body: bytes, *, hidden: tuple[str, ...] = ()) -> Envelope | Un
         return Unreadable.NO_OBJECT
     text = said.get("status")
     status_text = text if isinstance(text, str) else ""
-    message = said.get("message")
+    message, status = said.get("message"), _STATUSES.get(_folded(status_text))
     return Envelope(
-        status=_STATUSES.get(_folded(status_text)),
-        status_text=_masked(status_text, hidden),
+        status=status,
+        status_text=masked(status_text, hidden()) if status is None else status.value,
         formats=_formats(said.get("formats")),
         token=said.get("token"),
-        message=shown_message(message, hidden=hidden) if isinstance(message, str) else "",
+        message=shown_message(message, hidden=hidden()) if isinstance(message, str) else "",
     )
 
 
 def read_object(body: bytes) -> dict[str, Any] | None:
     """The JSON object that the body is, or None. Raises ValueError alone, where `status` stands twice."""
     try:
-        said: object = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_pairs, parse_constant=_no_constant)
+        said: object = _DECODER.decode(body.decode("utf-8-sig"))
     except _Twice:
         raise
     except (ValueError, RecursionError):
@@ -99,13 +102,18 @@ def read_object(body: bytes) -> dict[str, Any] | None:
 
 
 def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    if sum(1 for name, _ in pairs if name == "status") > 1:
+    said = dict(pairs)
+    if len(said) < len(pairs) and sum(1 for name, _ in pairs if name == "status") > 1:
         raise _Twice
-    return dict(pairs)
+    return said
 
 
 def _no_constant(name: str) -> Never:
     raise ValueError(name)  # NaN and Infinity are not JSON
+
+
+# Made once: `json.loads` makes a new one for every text that it reads in other ways than its own.
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
 
 
 def _folded(text: str) -> str:
@@ -122,7 +130,7 @@ def _formats(value: object) -> tuple[str, ...] | None:
     keys: list[object] = value  # pyright: ignore[reportUnknownVariableType]
     if len(keys) > 1000:
         return None
-    texts = tuple(clean_message(key) for key in keys if isinstance(key, str))
+    texts = tuple(key if key in FORMATS else clean_message(key) for key in keys if isinstance(key, str))
     return texts if len(texts) == len(keys) else None
 
 
@@ -130,12 +138,13 @@ def shown_message(text: str, *, hidden: tuple[str, ...]) -> str:
     """A server's message as it may be shown: without secrets (D39), in one short line; the document's own as it is."""
     line = clean_message(text)
     # Masked before it is shortened: half a token is one too many.
-    return line if refusal_of_message(line) is not None else clean_message(_masked(text, hidden))
+    return line if refusal_of_message(line) is not None else clean_message(masked(text, hidden))
 
 
-def _masked(text: str, hidden: tuple[str, ...]) -> str:
+def masked(text: str, hidden: tuple[str, ...]) -> str:
+    """The text without secrets that a server has echoed (D39); media types come in lower case."""
     for secret in filter(None, hidden):
-        text = text.replace(secret, "***")
+        text = text.replace(secret, "***").replace(secret.lower(), "***")
     return text
 
 

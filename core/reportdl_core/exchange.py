@@ -17,36 +17,45 @@ from reportdl_core.events import Event, Lost, Sent
 from reportdl_core.http_head import Head
 from reportdl_core.intake import Intake, Progress
 from reportdl_core.policy import Policy
+from reportdl_core.secret import Secret
 from reportdl_core.sink import Sink
-from reportdl_core.wire import Outgoing, answer, outgoing
+from reportdl_core.wire import Outgoing, answer, hidden_in, outgoing
 
 __all__ = ["CHUNK", "Exchange", "Progress"]
 
 CHUNK: Final = 1024 * 1024
 """Bytes that a transport should read at a time: smaller chunks cost more, larger ones gain nothing."""
 
+_WORD: Final = 8  # characters: what is shorter is no secret, and may be a part of any word or name
+
 
 @final
 class Exchange:
-    """One request and its answer.
+    """One request and its answer. `hidden` are the secrets that go with it, which no echo of a server's may show.
 
     Call `head`, then `feed` until the body ends or it returns False, then `finish`; call `lost` instead where the
     answer will not come or breaks off. `finish` and `lost` return the event that answers the command.
     """
 
-    __slots__ = ("_body", "_head", "_intake", "_progress", "_sink", "command", "outgoing", "policy")
+    __slots__ = ("_body", "_head", "_hidden", "_intake", "_progress", "_sink", "command", "outgoing", "policy")
 
     command: Request
     policy: Policy
     outgoing: Outgoing
 
     def __init__(
-        self, command: Request, *, policy: Policy, sink: Sink | None = None, progress: Progress | None = None
+        self,
+        command: Request,
+        *,
+        policy: Policy,
+        sink: Sink | None = None,
+        progress: Progress | None = None,
+        hidden: tuple[Secret, ...] = (),
     ) -> None:
         if isinstance(command, Get) and sink is None:
             raise LocalProtocolError("Get needs a sink for the file")
         self.command, self.policy, self.outgoing = command, policy, outgoing(command)
-        self._sink, self._progress = sink, progress
+        self._sink, self._progress, self._hidden = sink, progress, hidden
         self._head: Head | None = None
         self._intake: Intake | None = None
         self._body = bytearray()
@@ -75,7 +84,14 @@ class Exchange:
         """Report status and headers; False where the body need not be read."""
         head = self._head = Head.of(status, headers)
         if isinstance(self.command, Get) and self._sink is not None and head.is_file:
-            self._intake = Intake(self.command, head, self._sink, self.policy, self._progress)
+            self._intake = Intake(
+                self.command,
+                head,
+                self._sink,
+                self.policy,
+                self._progress,
+                hidden=self._echoes() + tuple(text for text in hidden_in(self.command) if len(text) >= _WORD),
+            )
             return self._intake.open()
         return True
 
@@ -93,7 +109,10 @@ class Exchange:
         if self._head is None:
             return self.lost(sent=Sent.UNKNOWN, message="no answer")
         body = plain(bytes(self._body), self._head.coding, cap=self.policy.max_envelope)
-        return answer(self.command, self._head, body)
+        return answer(self.command, self._head, body, hidden=self._echoes())
+
+    def _echoes(self) -> tuple[str, ...]:
+        return tuple(text for secret in self._hidden if len(text := secret.reveal()) >= _WORD)
 
     def lost(self, *, sent: Sent, message: str) -> Event:
         """The answer will not come, or broke off: nothing of a file stays. `message` must not hold the target."""

@@ -6,13 +6,15 @@ Must never read a body, and never raise for what a server wrote into a header.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from reportdl_core.disposition import Disposition, parse_disposition
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Framing", "Head"]
 
@@ -34,6 +36,8 @@ class Head:
 
     status: int
     headers: tuple[tuple[str, str], ...]
+    # What has been read out of the headers: each is asked for several times in one answer.
+    _read: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, status: int, headers: Iterable[tuple[str, str]]) -> Head:
@@ -56,8 +60,11 @@ class Head:
     @property
     def disposition(self) -> Disposition | None:
         """Content-Disposition, if there is one."""
-        value = self.first("content-disposition")
-        return parse_disposition(value) if value else None
+        if "disposition" not in self._read:
+            value = self.first("content-disposition")
+            self._read["disposition"] = parse_disposition(value) if value else None
+        found: Disposition | None = self._read["disposition"]
+        return found
 
     @property
     def is_file(self) -> bool:
@@ -72,6 +79,12 @@ class Head:
     @property
     def framing(self) -> Framing:
         """How the body's end will be known."""
+        found: Framing | None = self._read.get("framing")
+        if found is None:
+            found = self._read["framing"] = self._framed()
+        return found
+
+    def _framed(self) -> Framing:
         codings = [part.strip().lower() for value in self.all("transfer-encoding") for part in value.split(",")]
         if "chunked" in codings:
             return Framing.CHUNKED
@@ -125,6 +138,8 @@ def _date(text: str) -> datetime | None:
     if not all(part.isascii() and part.isdigit() and len(part) <= 4 for part in parts):
         return None
     numbers = [int(part) for part in parts]
+    from datetime import UTC, datetime  # for the few answers that say a date: it takes as long as all of this module
+
     try:
         return datetime(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], min(numbers[5], 59), tzinfo=UTC)
     except ValueError:

@@ -11,6 +11,7 @@ from typing import Final, final
 
 from reportdl_core.coding import BadCoding, Decoder, decodable
 from reportdl_core.commands import Get
+from reportdl_core.envelope import masked
 from reportdl_core.events import Event, FileNotKept, FileReceived, Kept, Lost, Sent
 from reportdl_core.formats import TAIL, known
 from reportdl_core.http_head import Framing, Head
@@ -35,6 +36,7 @@ class Intake:
         "_decoder",
         "_failure",
         "_head",
+        "_hidden",
         "_policy",
         "_progress",
         "_received",
@@ -44,8 +46,18 @@ class Intake:
         "command",
     )
 
-    def __init__(self, command: Get, head: Head, sink: Sink, policy: Policy, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        command: Get,
+        head: Head,
+        sink: Sink,
+        policy: Policy,
+        progress: Progress | None,
+        *,
+        hidden: tuple[str, ...] = (),
+    ) -> None:
         self.command: Get = command
+        self._hidden = hidden
         self._head, self._sink, self._policy, self._progress = head, sink, policy, progress
         self._decoder = Decoder(head.coding if decodable(head.coding) else "")
         self._failure: FileNotKept | None = None
@@ -59,11 +71,12 @@ class Intake:
             return False
         if (head.length or 0) > self._policy.max_bytes:
             return self._too_large()
-        disposition = head.disposition
+        name = None if head.disposition is None else head.disposition.filename
         offer = Offer(
             job=self.command.job,
-            filename=None if disposition is None else disposition.filename,
-            content_type=head.first("content-type"),
+            # Decoded first: a server that names the file after the token might encode it once more (D39).
+            filename=None if name is None else masked(name, self._hidden),
+            content_type=masked(head.first("content-type"), self._hidden),
             length=None if head.coding else head.length,
         )
         try:
@@ -127,7 +140,7 @@ class Intake:
 
     def _warnings(self) -> tuple[str, ...]:
         expected = known(self.command.job.format)
-        found = self._head.media_type
+        found = masked(self._head.media_type, self._hidden)
         if expected is None or found in expected.media_types or found == "application/octet-stream":
             return ()
         return (f"the server calls it {found or 'nothing'}, {expected.media_types[0]} was expected",)
@@ -140,7 +153,7 @@ class Intake:
         except BadCoding as error:
             return str(error)
         if not decodable(self._head.coding):
-            return f"coded in a way that cannot be read here ({self._head.coding[:40]})"
+            return f"coded in a way that cannot be read here ({masked(self._head.coding, self._hidden)[:40]})"
         if not self._written and (expected is None or expected.ends is not None):
             return "the file is empty"
         if policy.strict and warnings:

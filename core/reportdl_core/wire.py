@@ -6,12 +6,13 @@ never open a connection, add a credential (adapters do, at the last moment), or 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 from urllib.parse import quote, unquote
 
 from reportdl_core.commands import Check, Get, Init, ListFormats, Request, Run
-from reportdl_core.envelope import Envelope, Unreadable, clean_message, read_envelope, refusal_of_message
+from reportdl_core.envelope import Envelope, Unreadable, clean_message, masked, read_envelope, refusal_of_message
 from reportdl_core.errors import Refusal
 from reportdl_core.events import (
     Event,
@@ -25,7 +26,7 @@ from reportdl_core.events import (
 from reportdl_core.http_head import Head
 from reportdl_core.secret import Secret
 
-__all__ = ["Outgoing", "answer", "outgoing", "plain_get", "query_token", "refused"]
+__all__ = ["Outgoing", "answer", "hidden_in", "outgoing", "plain_get", "query_token", "refused"]
 
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HEX: Final = frozenset("0123456789ABCDEFabcdef")
@@ -89,11 +90,14 @@ def plain_get(target: str, *, accept: str = "application/json") -> Outgoing:
     return Outgoing(method="GET", target=target, headers=headers)
 
 
-def answer(command: Request, head: Head, body: bytes) -> Event:
-    """What an answer that is not a file says; `body` is whole, or empty where it was too long (D26, D36)."""
+def answer(command: Request, head: Head, body: bytes, *, hidden: tuple[str, ...] = ()) -> Event:
+    """What an answer that is not a file says; `body` is whole, or empty where it was too long (D26, D36).
+
+    `hidden` are texts that must not come back in a message, beside the command's own token.
+    """
     if head.status // 100 == 2:
-        return _success(command, head, body)
-    return refused(command.number, head, body, hidden=_hidden(command))
+        return _success(command, head, body, lambda: hidden + hidden_in(command))
+    return refused(command.number, head, body, hidden=hidden + hidden_in(command))
 
 
 def refused(number: int, head: Head, body: bytes, *, hidden: tuple[str, ...] = ()) -> Refused:
@@ -103,8 +107,8 @@ def refused(number: int, head: Head, body: bytes, *, hidden: tuple[str, ...] = (
     return Refused(number=number, refusal=refusal, message=message, code=head.status, retry_after=after)
 
 
-def _hidden(command: Request) -> tuple[str, ...]:
-    # A server may echo what it was asked: the token must not come back in a message (D39). Longest first.
+def hidden_in(command: Request) -> tuple[str, ...]:
+    """The spellings of a command's token: a server may echo what it was asked (D39). Longest first."""
     if isinstance(command, ListFormats | Init):
         return ()
     issued = command.token.reveal()
@@ -114,8 +118,8 @@ def _hidden(command: Request) -> tuple[str, ...]:
 def _refusal(head: Head, body: bytes, hidden: tuple[str, ...]) -> tuple[Refusal, str]:
     status = head.status
     if status // 100 == 3:
-        return Refusal.REDIRECTED, f"points to {head.location_origin}"
-    envelope = read_envelope(body, hidden=hidden)
+        return Refusal.REDIRECTED, masked(f"points to {head.location_origin}", hidden)
+    envelope = read_envelope(body, hidden=lambda: hidden)
     message = envelope.message if isinstance(envelope, Envelope) else ""
     named = refusal_of_message(message)
     match status:
@@ -144,11 +148,11 @@ def _refusal(head: Head, body: bytes, hidden: tuple[str, ...]) -> tuple[Refusal,
 _NOT_400: Final = frozenset({Refusal.ELEMENT_NOT_ALLOWED, Refusal.ELEMENT_NOT_FOUND})
 
 
-def _success(command: Request, head: Head, body: bytes) -> Event:
-    envelope = Unreadable.NO_OBJECT if head.status == 206 else read_envelope(body, hidden=_hidden(command))
+def _success(command: Request, head: Head, body: bytes, hidden: Callable[[], tuple[str, ...]]) -> Event:
+    envelope = Unreadable.NO_OBJECT if head.status == 206 else read_envelope(body, hidden=hidden)
     match envelope:
         case Unreadable.NO_OBJECT:
-            return _unfit(command, head, Refusal.NO_ENVELOPE, _described(head))
+            return _unfit(command, head, Refusal.NO_ENVELOPE, masked(_described(head), hidden()))
         case Unreadable.AMBIGUOUS:
             return _unfit(command, head, Refusal.UNREADABLE, "the envelope says two things at once")
         case Envelope():

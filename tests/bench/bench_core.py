@@ -1,35 +1,42 @@
-"""What the core costs: microseconds an event, bytes a download, and what `import reportdl` adds to its two libraries.
+"""What the core costs: microseconds an event, bytes a download, and whether anything grows over many jobs.
 
     make bench-core
 
-Prints medians of several rounds in one run, so that a number can be compared with its neighbour on the same machine.
+A fixed script that reports every kind of event; medians of several rounds in one run.
 """
 
 from __future__ import annotations
 
 import gc
-import statistics
-import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable
+
+from rig import keep, median, show
 
 from reportdl_core import (
+    Cancelled,
+    CredentialsRenewed,
     Download,
+    Event,
+    FileNotKept,
     FileReceived,
     FormatsListed,
-    Get,
-    Init,
     Job,
-    ListFormats,
+    Kept,
+    Lost,
     Policy,
     Receipt,
-    Run,
+    Refusal,
+    Refused,
     RunFinished,
     Secret,
+    Sent,
     State,
+    Status,
+    StatusReported,
     TokenIssued,
+    WaitElapsed,
 )
 
 __all__: list[str] = []
@@ -40,49 +47,56 @@ RECEIPT = Receipt(
     path=None, filename="a.pdf", content_type="application/pdf", size=3, sha256="0" * 64, length_verified=True
 )
 TOKEN = Secret("abcDEF123%3D")
-EVENTS = 4
+
+# What is answered to the command that is outstanding beside `run` (None: to `run` itself), every kind at least once.
+SCRIPT: tuple[tuple[type[Event], dict[str, object]], ...] = (
+    (Lost, {"sent": Sent.NOT_SENT}),
+    (WaitElapsed, {}),
+    (Refused, {"refusal": Refusal.CREDENTIALS}),
+    (CredentialsRenewed, {}),
+    (FormatsListed, {"formats": ("image", "pdf")}),
+    (Cancelled, {}),
+    (WaitElapsed, {}),
+    (TokenIssued, {"token": TOKEN}),
+    (WaitElapsed, {}),
+    (StatusReported, {"status": Status.IN_PROGRESS}),
+    (WaitElapsed, {}),
+    (StatusReported, {"status": Status.IN_PROGRESS}),
+    (RunFinished, {}),
+)
+LAST: tuple[tuple[type[Event], dict[str, object]], ...] = (
+    (FileReceived, {"receipt": RECEIPT}),
+    (FileNotKept, {"why": Kept.FAILED, "message": "no space left"}),
+)
 
 
-def one_job(seed: int) -> None:
-    """formats, init, run, get: the job with no fault."""
-    download = Download(JOB, policy=POLICY, seed=seed, now=100.0)
-    now = 100.0
-    while download.outcome is None:
-        now += 0.25
-        for command in download.outstanding:
-            match command:
-                case ListFormats(number=number):
-                    download.receive(FormatsListed(number=number, formats=("pdf",)), now=now)
-                case Init(number=number):
-                    download.receive(TokenIssued(number=number, token=TOKEN), now=now)
-                case Run(number=number):
-                    download.receive(RunFinished(number=number), now=now)
-                case Get(number=number):
-                    download.receive(FileReceived(number=number, receipt=RECEIPT), now=now)
-                case _:
-                    continue
-            break
-    assert download.outcome.state is State.CONSUMED
+def one_job(seed: int, spent: dict[str, list[float]] | None = None) -> int:
+    """Play the script; seconds of each `receive` go to `spent` by the event's kind. Returns the number of events."""
+    now, clock = 100.0, time.perf_counter
+    download = Download(JOB, policy=POLICY, seed=seed, now=now)
+    for kind, values in (*SCRIPT, LAST[seed % 2]):
+        run, other = download.outstanding[0], download.outstanding[-1]
+        event = kind(number=(run if kind is RunFinished else other).number, **values)
+        now = max(now + 0.25, download.alarm[0]) if kind is WaitElapsed else now + 0.25
+        begun = clock()
+        download.receive(event, now=now)
+        if spent is not None:
+            spent.setdefault(kind.__name__, []).append(clock() - begun)
+    assert download.outcome is not None
+    assert download.outcome.state is (State.ERROR if seed % 2 else State.CONSUMED)
+    return len(SCRIPT) + 1
 
 
-def seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
+def cost_by_kind(jobs: int) -> dict[str, list[float]]:
+    spent: dict[str, list[float]] = {}
+    one_job(0)
+    gc.collect()
+    for seed in range(jobs):
+        one_job(seed, spent)
+    return spent
 
 
-def job_cost(jobs: int = 2_000, rounds: int = 7) -> float:
-    """Seconds for one job."""
-
-    def batch() -> None:
-        for seed in range(jobs):
-            one_job(seed)
-
-    batch()
-    return statistics.median(seconds(batch) for _ in range(rounds)) / jobs
-
-
-def download_size(downloads: int = 2_000) -> float:
+def waiting_size(downloads: int = 2_000) -> float:
     """Bytes that one waiting download holds."""
     gc.collect()
     tracemalloc.start()
@@ -92,33 +106,41 @@ def download_size(downloads: int = 2_000) -> float:
     return size / len(held)
 
 
-def import_cost(*modules: str, rounds: int = 15) -> float:
-    """Seconds that these imports take in a fresh interpreter, without its own start."""
-    script = f"import time; a = time.perf_counter(); import {', '.join(modules)}; print(time.perf_counter() - a)"
-    command = [sys.executable, "-P", "-c", script]
-    costs = [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(rounds)]
-    return statistics.median(costs)
+def growth(jobs: int) -> int:
+    """Objects that stay behind after so many jobs."""
+    for seed in range(1_000):
+        one_job(seed)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for seed in range(jobs):
+        one_job(seed)
+    gc.collect()
+    return sys.getallocatedblocks() - before
 
 
 def main() -> None:
-    job = job_cost()
-    rows = [
-        ("one event", f"{job / EVENTS * 1e6:.1f} us"),
-        ("jobs a second, in the core alone", f"{1 / job:,.0f}"),
-        ("one waiting download", f"{download_size():,.0f} B"),
-    ]
-    libraries, core, all_of_it = (
-        import_cost("urllib3", "transitions"),
-        import_cost("reportdl_core"),
-        import_cost("reportdl"),
-    )
+    jobs = 1_000_000 if "--full" in sys.argv else 50_000
+    spent = cost_by_kind(5_000)
+    every = sorted(second for seconds in spent.values() for second in seconds)
+    size, left = waiting_size(), growth(jobs)
+    rows = [[f"one {kind}", f"{median(seconds) * 1e6:.1f} us"] for kind, seconds in spent.items()]
     rows += [
-        ("import urllib3, transitions", f"{libraries * 1e3:.0f} ms"),
-        ("import reportdl_core", f"{core * 1e3:.0f} ms"),
-        ("import reportdl", f"{all_of_it * 1e3:.0f} ms, {all_of_it / libraries:.2f} times its libraries"),
+        ["one event, median over all", f"{median(every) * 1e6:.1f} us"],
+        ["the slowest hundredth from", f"{every[len(every) * 99 // 100] * 1e6:.1f} us"],
+        ["one waiting download", f"{size:,.0f} B"],
+        [f"objects left after {jobs:,} jobs", f"{left:,}"],
     ]
-    for name, value in rows:
-        print(f"{name:<34} {value:>10}")
+    show("The core alone", rows)
+    keep(
+        "core",
+        {
+            "kinds": {kind: median(seconds) for kind, seconds in spent.items()},
+            "event": median(every),
+            "size": size,
+            "jobs": jobs,
+            "left": left,
+        },
+    )
 
 
 if __name__ == "__main__":

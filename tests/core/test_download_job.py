@@ -228,6 +228,12 @@ def test_after_recovery_a_run_that_may_have_left_is_never_sent_again(step: int) 
     if was_running and not back.restarts:
         assert not any(isinstance(command, Run | Init) for command in new)
         assert any(isinstance(command, Wait | RenewCredentials) for command in new)
+        after = Playbook(back, now=1000.0)
+        if RenewCredentials in {type(command) for command in new}:
+            after >> CredentialsRenewed(number=after[RenewCredentials])
+        else:
+            after.alarm()
+        assert {type(command) for command in after.new} <= {Check, Wait}
     assert back.outcome is None
 
 

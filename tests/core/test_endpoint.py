@@ -267,7 +267,7 @@ def test_a_report_without_formats_has_no_downloads(state: str) -> None:
     assert desk.call(2, state, "t+/=", "pdf", report=BARREN, fresh="t2") == refused
 
 
-@pytest.mark.rules("R14", "D3", "D13", "D14")
+@pytest.mark.rules("R14", "I2", "D3", "D13", "D14")
 @pytest.mark.parametrize("state", ["run", "check", "get"])
 @pytest.mark.parametrize(
     "call",

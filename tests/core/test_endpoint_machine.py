@@ -494,7 +494,7 @@ class Conversation(RuleBasedStateMachine):
             self.execute(command)
 
 
-@pytest.mark.rules("I1", "I5", "I7", "I9", "I11", "I12")
+@pytest.mark.rules("I1", "I2", "I5", "I7", "I9", "I11", "I12")
 @pytest.mark.rules("D1", "D2", "D5", "D6", "D7", "D8", "D13", "D20", "D21", "D36", "D42")
 def test_the_endpoint_agrees_with_the_rules_and_reaches_every_move_of_a_server() -> None:
     Conversation.seen = Counter()

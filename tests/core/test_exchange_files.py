@@ -334,6 +334,49 @@ class TestEnvelopes:
         event = check(b'{"status":"ERROR","message":"no session %s here"}' % shown.encode())
         assert event == StatusReported(number=4, status=Status.ERROR, message="no session *** here")
 
+    @pytest.mark.rules("D39", "R25")
+    @pytest.mark.parametrize(
+        ("token", "credential", "offered", "filename"),
+        [
+            ("tok+en/of=15==", "cred-ential-17", "a tok+en/of=15== b.pdf", "a *** b.pdf"),
+            ("tok+en/of=15==", "cred-ential-17", "a tok%2Ben%2Fof%3D15%3D%3D b.pdf", "a *** b.pdf"),
+            ("tok%2Ben%3D%3D", "cred-ential-17", "tok+en==.pdf", "***.pdf"),
+            ("tok+en/of=15==", "cred-ential-17", "CRED cred-ential-17.pdf", "CRED ***.pdf"),
+            # What is that short is a part of any name, and no secret.
+            ("Sales", "pdf", "Sales.pdf", "Sales.pdf"),
+        ],
+    )
+    def test_a_file_that_a_server_names_after_a_secret_is_named_otherwise(
+        self, token: str, credential: str, offered: str, filename: str
+    ) -> None:
+        shelf = Shelf()
+        command = Get(number=5, job=Job(element=1, format="pdf"), token=Secret(token), deadline=9.0)
+        exchange = Exchange(command, policy=Policy(), sink=shelf, hidden=(Secret(credential),))
+        disposition = ("Content-Disposition", f'attachment; filename="{offered}"')
+        exchange.head(200, (disposition, ("Content-Type", f"text/{credential}"), ("Content-Length", str(len(PDF)))))
+        exchange.feed(PDF)
+        event = exchange.finish()
+        assert isinstance(event, FileReceived)
+        assert shelf.offer is not None
+        assert shelf.offer.filename == filename
+        if len(credential) > 8:
+            assert credential not in f"{event!r} {shelf.offer!r}"
+            assert event.receipt.warnings == ("the server calls it text/***, application/pdf was expected",)
+
+    @pytest.mark.rules("D39", "D26")
+    @pytest.mark.parametrize("status", [200, 302, 400, 401, 503])
+    def test_a_credential_that_a_server_echoes_comes_back_masked(self, status: int) -> None:
+        command = Check(number=4, job=Job(element=1, format="pdf"), token=TOKEN, deadline=9.0)
+        exchange = Exchange(command, policy=Policy(), hidden=(Secret("cred-ential-17"),))
+        exchange.head(
+            status, (("Content-Type", "application/json"), ("Location", "https://cred-ential-17.example.com/"))
+        )
+        exchange.feed(b'{"status":"cred-ential-17","message":"who is cred-ential-17?"}')
+        event = exchange.finish()
+        assert isinstance(event, Refused)
+        assert "***" in event.message
+        assert "ential" not in event.message
+
     def test_init_hands_out_the_token_and_no_answer_is_a_loss(self) -> None:
         init = Init(number=2, job=Job(element=1, format="pdf"), deadline=9.0)
         exchange = Exchange(init, policy=Policy())

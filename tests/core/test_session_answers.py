@@ -35,13 +35,15 @@ from reportdl_core import (
     Wait,
     WaitElapsed,
 )
+from reportdl_core.answers import MEANINGS, Answer
+from reportdl_core.commands import LookUp
 
 JOB = Job(element=1042, format="pdf")
 KINDS = (ListFormats, Init, Run, Check, Get)
 
 
 def reach(kind: type) -> Playbook[Session]:
-    """A session in which a command of this kind is out; `check` after `run` was lost, later than 5 s."""
+    """A session in which a command of this kind is out; `check` after `run` was lost within 5 s, unproven."""
     play = Playbook(Session(JOB, now=0.0)) << ListFormats
     if kind is ListFormats:
         return play
@@ -78,7 +80,8 @@ ANSWERS: dict[str, Callable[[int], Event]] = {
     "cancelled": lambda number: Cancelled(number=number),
     "5xx": refused(Refusal.UNAVAILABLE, 502),
     "html": refused(Refusal.NO_ENVELOPE, 200),
-    "429": refused(Refusal.BUSY, 429, 40.0),
+    # Longer than the ten minutes of silence that end a session: a server that says when is not silent (D19).
+    "429": refused(Refusal.BUSY, 429, 700.0),
     "401": refused(Refusal.CREDENTIALS, 401),
     "3xx": refused(Refusal.REDIRECTED, 302),
     "403": refused(Refusal.ELEMENT_NOT_ALLOWED, 403),
@@ -170,11 +173,11 @@ def test_what_each_answer_means(answer: str, kind: type, meaning: object) -> Non
         case "repeat" | "odd":
             waits_then(play, kind)
         case "then":
-            waits_then(play, kind, at_least=40.0)
+            waits_then(play, kind, at_least=700.0)
         case "poll":
             waits_then(play, Check)
         case "poll then":
-            waits_then(play, Check, at_least=40.0)
+            waits_then(play, Check, at_least=700.0)
         case "renew":
             play << RenewCredentials
             play.after(0.1) >> CredentialsRenewed(number=play[RenewCredentials])
@@ -257,3 +260,93 @@ def test_the_first_check_comes_after_five_seconds_exactly() -> None:
     play = reach(Run)
     assert play.last(Wait).deadline == 7.0
     assert play.driven.alarm == (7.0, WaitElapsed(number=play[Wait]))
+
+
+@pytest.mark.rules("D42", "R26")
+def test_early_answers_to_get_never_lose_the_file() -> None:
+    play = reach(Get)
+    for _ in range(4):
+        play.after(0.1) >> StatusReported(number=play[Get], status=Status.IN_PROGRESS)
+        play.alarm() << Check
+        play.after(0.1) >> StatusReported(number=play[Check], status=Status.READY)
+        play << Get
+    assert play.driven.state is State.READY
+
+
+AGAIN: dict[str, tuple[object, ...]] = {
+    "not sent": (Reason.UNREACHABLE, Reason.UNREACHABLE, Reason.EXPIRED, Reason.UNREACHABLE, Reason.UNREACHABLE),
+    "lost": (Reason.UNREACHABLE, Reason.UNREACHABLE, None, Reason.UNREACHABLE, Reason.TRANSFER_LOST),
+    "cancelled": (Reason.UNREACHABLE, Reason.UNREACHABLE, None, Reason.UNREACHABLE, Reason.TRANSFER_LOST),
+    "5xx": (Reason.SERVER_ERROR, Reason.SERVER_ERROR, None, Reason.SERVER_ERROR, Reason.TRANSFER_LOST),
+    "html": (Reason.ENDPOINT_MISSING, Reason.ENDPOINT_MISSING, None, Reason.ENDPOINT_MISSING, Reason.TRANSFER_LOST),
+    "429": (Reason.TIMED_OUT, Reason.TIMED_OUT, None, Reason.TIMED_OUT, Reason.TIMED_OUT),
+    "IN PROGRESS": (None, None, None, Reason.EXPIRED, Reason.TIMED_OUT),
+    "OK": (None, None, None, PROTOCOL, None),
+    "unreadable": (None, None, None, PROTOCOL, None),
+}
+
+
+@pytest.mark.rules("I8", "I13", "D17", "D19", "D21", "D42")
+@pytest.mark.parametrize(
+    ("answer", "kind", "reason"),
+    [
+        pytest.param(answer, kind, reason, id=f"{kind.__name__}-{answer}")
+        for answer, row in AGAIN.items()
+        for kind, reason in zip(KINDS, row, strict=True)
+        if reason is not None
+    ],
+)
+def test_the_same_answer_again_and_again_ends_it(answer: str, kind: type, reason: Reason) -> None:
+    """Every command of this kind is answered so, and a `check` after a `get` with READY: which end, and how soon."""
+    play = reach(kind)
+    given = 0
+    for _ in range(2_000):
+        if play.driven.outcome is not None:
+            break
+        asked = next((one for one in play.driven.outstanding if isinstance(one, kind)), play.driven.outstanding[-1])
+        if isinstance(asked, kind):
+            given += 1
+            play.after(0.01) >> ANSWERS[answer](asked.number)
+        elif isinstance(asked, Check):
+            play.after(0.01) >> StatusReported(number=asked.number, status=Status.READY)
+        else:
+            play.alarm()
+    outcome = play.driven.outcome
+    assert outcome is not None
+    assert outcome.reason is reason, str(play)[-400:]
+    match reason:
+        case Reason.UNREACHABLE | Reason.SERVER_ERROR | Reason.ENDPOINT_MISSING:
+            assert 600 <= play.now < 610
+        case Reason.TIMED_OUT:
+            assert play.now == 3600.0
+        case Reason.EXPIRED:
+            assert 301.0 <= play.now < 303.0
+            assert outcome.run_unproven
+        case _:
+            assert given == 2
+
+
+# The rules' table once more, a word a cell, since two words can mean the same to a session.
+WORDS = {
+    "lost, not sent": "REPEAT REPEAT REPEAT REPEAT REPEAT",
+    "lost, unknown; 408; 5xx; HTML or no envelope": "REPEAT REPEAT POLL REPEAT LOST_GET",
+    "429, 503 with Retry-After": "REPEAT REPEAT POLL REPEAT REPEAT",
+    "401, 412": "RENEW RENEW RENEW RENEW RENEW",
+    "3xx": "FINAL FINAL FINAL FINAL FINAL",
+    "403, 404, other documented 400": "FINAL FINAL FINAL FINAL FINAL",
+    "400 Download failed": "PROTOCOL PROTOCOL POLL FINAL FINAL",
+    "any other 4xx; 400 with no or an unknown message": "FINAL FINAL POLL FINAL FINAL",
+    "status ERROR": "FINAL FINAL POLL FINAL FINAL",
+    "IN PROGRESS": "PROTOCOL PROTOCOL POLL POLL NOT_YET",
+    "READY": "PROTOCOL PROTOCOL READY READY PROTOCOL",
+    Answer.UNREADABLE.value: "PROTOCOL PROTOCOL POLL REPEAT_ONCE PROTOCOL",
+}
+
+
+def test_the_table_says_what_the_rules_say() -> None:
+    written = {
+        (answer, kind.__name__): word
+        for answer, row in WORDS.items()
+        for kind, word in zip((*KINDS, LookUp), (*row.split(), row.split()[0]), strict=True)  # LookUp like ListFormats
+    }
+    assert {(answer.value, kind.__name__): meaning.name for (answer, kind), meaning in MEANINGS.items()} == written

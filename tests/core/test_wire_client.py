@@ -263,6 +263,15 @@ def test_whatever_comes_is_an_event(command: Request, code: int, body: bytes, he
     assert answer(command, Head.of(code, headers.items()), body).number == command.number
 
 
+@pytest.mark.rules("I11", "D36")
+@pytest.mark.parametrize("opening", [b"[", b'{"status":', b'{"status":"OK","formats":['])
+@pytest.mark.parametrize("code", [200, 400])
+def test_a_body_that_is_nested_without_end_is_no_envelope(opening: bytes, code: int) -> None:
+    said = answer(ListFormats(number=1, job=JOB, deadline=1.0), Head.of(code, ()), opening * 100_000)
+    assert isinstance(said, Refused)
+    assert said.refusal is (Refusal.NO_ENVELOPE if code == 200 else Refusal.OTHER)
+
+
 @pytest.mark.rules("D4", "R24")
 @pytest.mark.parametrize(
     ("headers", "code", "is_file"),

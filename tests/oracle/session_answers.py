@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
+from tests.oracle.session_ask import ask, ask_run, ended, insure, limits, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run
 from tests.oracle.session_state import NEAR, Slot, State
@@ -25,11 +25,23 @@ _NO_ANSWER = frozenset({"not sent", "lost"})
 def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """Everything that may follow this answer."""
     if slot.kind == "Run" and state.state != "RUNNING":
-        # READY has come by `check` already; `run`'s own answer adds nothing.
-        return [replace(state, run="done"), *pressed(state, now)]
+        return _needless(replace(state, run="done", silent_mid=now, silent_hi=now), now)
     found: list[State] = []
     for heard in _heard(state, slot, event, now):
         found += _SAID[slot.kind](heard, slot, event, now, meaning(slot.kind, event))
+    return found
+
+
+def _needless(state: State, now: float) -> list[State]:
+    """READY has come by `check` already; `run`'s own answer adds nothing, but that silence counts from now on (D19)."""
+    found = [state, *pressed(state, now)]
+    waiting = state.slot("Wait")
+    sooner = {at for at in limits(state) if now < at < waiting.hi} if waiting is not None else set()
+    if waiting is not None and sooner:
+        last = max(sooner)
+        shorter = replace(waiting, number=None, lo=last, hi=last, also=frozenset(sooner))
+        slots = tuple(shorter if each is waiting else each for each in state.slots)
+        found.append(replace(state, slots=slots))
     return found
 
 
@@ -122,7 +134,7 @@ def _in_progress(state: State, now: float, *, asked_late: bool, passed: bool) ->
             calm = kept
         else:  # Freedom: asked before 300 s, answered after: it has said so, or one more check asks
             found += given_up
-            for one in calm:
+            for one in (replace(each, waits=each.waits + 1) for each in calm):
                 found += pause(one, "Check", now, "late", None, "D1", "D19")
             calm += kept if not given_up else []
     return [*found, *(after for one in calm for after in _next_check(one, now))]

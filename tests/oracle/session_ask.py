@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tests.oracle.session_state import NEAR, End, Slot, State
 
-__all__ = ["ask", "ask_run", "ended", "insure", "must_end", "pause", "poll", "pressed"]
+__all__ = ["ask", "ask_run", "ended", "expired", "insure", "limits", "must_end", "pause", "poll", "pressed"]
 
 _SILENT = frozenset({"UNREACHABLE", "SERVER_ERROR", "TIMED_OUT", "ENDPOINT_MISSING", "PROTOCOL"})
 NEVER_SENT = frozenset({"none", "unsent", "refused"})
@@ -69,7 +69,7 @@ def _silence(state: State) -> tuple[float, float]:
     return state.silent_lo + shortest, state.silent_hi + longest
 
 
-def _limits(state: State) -> set[float]:
+def limits(state: State) -> set[float]:
     """Every moment at which a client may hold the silence for too long."""
     policy = state.setting.policy
     lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
@@ -120,7 +120,7 @@ def ask(state: State, kind: str, now: float, *rules: str, then: str = "") -> lis
     policy = state.setting.policy
     hi = min(now + (policy.get_timeout if kind == "Get" else policy.request_timeout), state.setting.end)
     # Freedom: a client may cut a request at the session's own limits, too.
-    also = _limits(state)
+    also = limits(state)
     if state.expiry is not None and kind != "Get":
         also |= {state.expiry, state.expiry + policy.expiry_margin}
     slot = Slot(
@@ -206,9 +206,11 @@ def _wait(
     forced = must_end(state, now)
     if forced:
         return forced
-    also = _limits(state)
+    also = limits(state)
     found = may_end(state, now)
-    if then == "Check" and state.not_before > now:  # a Retry-After that `run` was told still holds
+    if (
+        then == "Check" and state.state == "RUNNING" and state.not_before > now
+    ):  # a Retry-After that `run` was told still holds
         retry_after = max(retry_after or 0.0, state.not_before - now)
     if retry_after:
         lo, hi = now + retry_after, now + retry_after + max(hi - now, 0.0)
@@ -235,8 +237,8 @@ def _wait(
     if retry_after:
         # Freedom: to wait as one was told is no silence (D19 says both).
         told = now + retry_after
-        quiet = {"silent_mid": max(waiting.silent_mid, told), "silent_hi": max(waiting.silent_hi, told)}
-        waiting = replace(waiting, not_before=told, **quiet)
+        mid, hi = max(waiting.silent_mid, told), max(waiting.silent_hi, told)
+        waiting = replace(waiting, not_before=told, silent_mid=mid, silent_hi=hi)
     kept = state.slot("Wait")
     if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
         # A Wait is kept while its deadline stays.

@@ -57,7 +57,9 @@ def _step(state: State, event: Event, now: float) -> list[State]:
         return [replace(rest, run="done"), *pressed(rest, now)]
     answer = _named if state.naming else answered
     said = MEANING.get((row(slot.kind, event), slot.kind))
-    good = said in {"init", "run", "get", "consumed"} or (said == "poll" and slot.kind == "Check" and state.alive)
+    good = said in {"init", "run", "get", "consumed"} or (
+        said == "poll" and slot.kind == "Check" and state.alive and state.state == "RUNNING"
+    )
     return _counted(answer(rest, slot, event, now), not good)
 
 

@@ -47,7 +47,8 @@ def app() -> None:
     /api/get_token; with --bearer or REPORTDL_TOKEN_KIND=bearer a personal API token), or REPORTDL_APPLICATION_ID,
     REPORTDL_APPLICATION_KEY and REPORTDL_USER, which renew themselves; or from --token-file.
 
-    Results go to stdout, all else to stderr.
+    Results go to stdout, all else to stderr. TAB completes words after
+    eval "$(_REPORTDL_COMPLETE=bash_source reportdl)"; zsh and fish have the same.
 
     \b
     Examples
@@ -63,7 +64,7 @@ def app() -> None:
       2    usage: nothing was sent
       3    the report could not be generated
       4    credentials refused, or no access to the report
-      5    not found, not downloadable, format not offered, or no such endpoint on the server
+      5    not found, not downloadable, format not offered, no such endpoint
       6    expired or timed out
       7    network or server trouble: trying again can help
       130  Ctrl-C

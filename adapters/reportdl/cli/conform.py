@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting, segment_option
+from reportdl.cli.options import Connecting, connecting, format_completed, segment_option
 from reportdl.cli.speech import say, tell
 
 if TYPE_CHECKING:
@@ -41,16 +41,26 @@ def _element(name: str, words: str) -> Callable[[Callable[..., Any]], Callable[.
     return click.option(f"--{name}", metavar="ELEMENT", help=words)
 
 
-@click.command(short_help="Find out which rules a server keeps, and how it reads the rest.")
+@click.command(cls=Connecting, short_help="Find out which rules a server keeps, and how it reads the rest.")
 @click.argument("element")
 @segment_option
-@click.option("-f", "--format", "key", default="pdf", show_default=True, metavar="KEY", help="What to generate.")
+@click.option(
+    "-f",
+    "--format",
+    "key",
+    default="pdf",
+    show_default=True,
+    metavar="KEY",
+    help="What to generate.",
+    shell_complete=format_completed,
+)
 @click.option(
     "--step",
     "steps",
     multiple=True,
+    metavar="NAME",
     type=click.Choice([*_STEPS, "generating", "all"]),
-    help="Do this as well; may be given several times. `generating` is all that generates without waiting for an "
+    help="Do this step as well; may be given several times. `generating` is all that generates without waiting for an "
     "expiry, `all` is all.",
 )
 @_element("denied", "An element that one may not see (R6).")
@@ -97,14 +107,14 @@ def conform(
     generated; what costs a generation or five minutes is asked for by name.
 
     \b
-    Steps                                                               cost
-      generation    run, check and get, the file, the spent token      1 generation
-      second-run    what a second run does (D8, D9)                    1 to 4 generations
-      dropped-run   whether a dropped run is aborted (D7)              1 generation
-      broken-get    whether get consumes at its start or end (D21)     1 generation
-      run-refusals  formats that must be refused (R10)                 0 to 3 generations
-      expiry        how long a token lives (R15, R17)                  5 minutes
-      expiry-ready  what the five minutes bound (D1)                   2 generations, 5 minutes
+    Steps                                                cost
+      generation    run, check and get; the spent token  1 generation
+      second-run    what a second run does (D8, D9)      1 to 4 generations
+      dropped-run   whether it aborts generation (D7)    1 generation
+      broken-get    whether it spends the file (D21)     1 generation
+      run-refusals  formats that must be refused (R10)   0 to 3 generations
+      expiry        how long a token lives (R15, R17)    5 minutes
+      expiry-ready  what these 5 minutes bound (D1)      2 generations, 5 minutes
 
     \b
     Examples

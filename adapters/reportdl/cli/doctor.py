@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting_loosely, segment_option
+from reportdl.cli.options import Connecting, connecting_loosely, segment_option
 from reportdl.cli.paint import Ink, paint, width
 from reportdl.cli.speech import say
 
@@ -27,7 +27,7 @@ _INKS: Final = {"ok": Ink.GOOD, "warning": Ink.DOUBTFUL, "bad": Ink.BAD, "skippe
 _HEALTH, _NAME = 9, 14
 
 
-@click.command(short_help="Find out why downloads do not work.")
+@click.command(cls=Connecting, short_help="Find out why downloads do not work.")
 @click.argument("element", required=False)
 @segment_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")

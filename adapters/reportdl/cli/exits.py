@@ -8,12 +8,14 @@ that a server, a network or a disk did, and never a token.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict, dataclass
 from typing import Final
 
 import click
 
+from reportdl.cli.paint import failure
 from reportdl.cli.speech import tell
 from reportdl.cli.stops import Stopped, stoppable
 from reportdl.errors import DownloadError
@@ -81,12 +83,12 @@ def run(app: click.Command) -> int:
         end = _ended(error)
     except Exception as error:  # noqa: BLE001 - a bug is told like any other end, and in full where that was asked for
         end = _bug(error)
-    tell(json.dumps(asdict(end)) if as_json else f"reportdl: {end.message}")
+    tell(json.dumps(asdict(end)) if as_json else failure(end.message))
     return end.exit_code
 
 
 def _ended(error: ReportdlError) -> _End:
-    name, message = type(error).__name__, str(error)
+    name, message = type(error).__name__, _typed(str(error))
     if isinstance(error, DownloadError):
         outcome = error.outcome
         return _End(
@@ -102,6 +104,14 @@ def _ended(error: ReportdlError) -> _End:
         return _End(error=name, reason="usage", message=message, exit_code=_USAGE)
     kept = error.path if isinstance(error, NotKept) else None
     return _End(error=name, reason="other", message=message, kept=kept, exit_code=_OTHER)
+
+
+def _typed(message: str) -> str:
+    """A message in the words of the command line: what Python calls by a keyword is an option here."""
+    return _KEYWORDS.sub(lambda found: f"--{found[0].replace('_', '-')}", message)
+
+
+_KEYWORDS: Final = re.compile(r"\ballow_(?:insecure|unverified)\b")
 
 
 def _bug(error: Exception) -> _End:

@@ -7,7 +7,7 @@ import json
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting, segment_option
+from reportdl.cli.options import Connecting, connecting, segment_option
 from reportdl.cli.speech import say
 from reportdl.cli.terminal import display
 from reportdl_core.job import identifier
@@ -15,7 +15,7 @@ from reportdl_core.job import identifier
 __all__ = ["formats"]
 
 
-@click.command(short_help="List the formats that a report offers.")
+@click.command(cls=Connecting, short_help="List the formats that a report offers.")
 @click.argument("element")
 @segment_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array; errors as one JSON object on stderr.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting, segment_option
+from reportdl.cli.options import Connecting, connecting, format_completed, segment_option
 from reportdl.cli.speech import READER_LEFT, Pipe, say, tell
 from reportdl.cli.stops import Stopped
 from reportdl.cli.terminal import Display, display
@@ -27,11 +27,17 @@ __all__ = ["get"]
 _LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
 
 
-@click.command(short_help="Download one report, whole or not at all.")
+@click.command(cls=Connecting, short_help="Download one report, whole or not at all.")
 @click.argument("element")
 @segment_option
 @click.option(
-    "-f", "--format", "key", required=True, metavar="KEY", help="A key that `reportdl formats` lists: pdf, xls, csv..."
+    "-f",
+    "--format",
+    "key",
+    required=True,
+    metavar="KEY",
+    help="A key that `reportdl formats` lists: pdf, xls, csv...",
+    shell_complete=format_completed,
 )
 @click.option(
     "-o",

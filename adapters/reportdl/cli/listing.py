@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting
+from reportdl.cli.options import Connecting, connecting
 from reportdl.cli.speech import say, tell
 from reportdl.cli.terminal import display
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["listing"]
 
 _FEW: Final = 20  # elements whose formats are asked for without being told to: one request each
+_NUMBERS: Final = 2  # the first columns: ids, which are never folded
 _HEADS: Final = ("ELEMENT", "SEGMENT", "NAME", "SOURCE", "FORMATS")
 
 
-@click.command("list", short_help="List the reports that one can see, with their ids.")
+@click.command("list", cls=Connecting, short_help="List the reports that one can see, with their ids.")
 @click.argument("text", required=False, default="")
 @click.option("--all", "everything", is_flag=True, help="List reports without access as well; they would be refused.")
 @click.option(
@@ -102,14 +103,20 @@ def _table(reports: list[ListedReport], formats: dict[int, tuple[str, ...]]) -> 
     if not sys.stdout.isatty():
         say("\n".join("\t".join(row) for row in rows))
         return
-    rows.insert(0, list(_HEADS))
-    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    widths = [max(cell_len(row[at]) for row in rows) for at in range(len(_HEADS))]
+    # rich folds what is too wide for the terminal, and knows that some characters take two columns.
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for at, title in enumerate(_HEADS):
+        table.add_column(title, justify="right" if at < _NUMBERS else "left", no_wrap=at < _NUMBERS)
     for row in rows:
-        air = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
-        cells = [gap + cell if at < 2 else cell + gap for at, (cell, gap) in enumerate(zip(row, air, strict=True))]
-        say("  ".join(cells).rstrip())
+        table.add_row(*(Text(cell.replace(",", ", ")) for cell in row))
+    console = Console()
+    with console.capture() as drawn:
+        console.print(table)
+    say("\n".join(line.rstrip() for line in drawn.get().splitlines()))
 
 
 def _cells(report: ListedReport, formats: tuple[str, ...] | None) -> list[str]:

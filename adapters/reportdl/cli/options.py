@@ -15,7 +15,7 @@ import click
 
 from reportdl.cli.connection import Connection
 
-__all__ = ["connecting", "connecting_loosely", "logged", "segment_option"]
+__all__ = ["Connecting", "connecting", "connecting_loosely", "format_completed", "logged", "segment_option"]
 
 R = TypeVar("R")
 
@@ -72,6 +72,29 @@ _OPTIONS: Final = (
     click.option("--no-preflight", is_flag=True, help="Do not ask for the formats first: one request less."),
     click.option("-v", "--verbose", is_flag=True, help="Log each request and each move to stderr."),
 )
+
+
+class Connecting(click.Command):
+    """A command whose help lists the options of its connection apart: they are the same everywhere."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write its own options, then those of the connection."""
+        shared = Connection.__dataclass_fields__.keys()
+        groups: dict[str, list[tuple[str, str]]] = {"Options": [], "Connection": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if isinstance(param, click.Option) and record is not None:
+                groups["Connection" if param.name in shared else "Options"].append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def format_completed(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The documented keys that begin so, for the shell: no server is asked while somebody types."""
+    from reportdl_core.formats import FORMATS
+
+    return [key for key in FORMATS if key.startswith(incomplete)]
 
 
 def segment_option(command: Callable[..., R]) -> Callable[..., R]:

@@ -1,4 +1,4 @@
-"""Decides whether what goes to stdout has colours: on a terminal, unless NO_COLOR or TERM=dumb say otherwise.
+"""Decides whether and how words are dressed for a terminal: colours, unless NO_COLOR or TERM=dumb say otherwise; width.
 
 Colours repeat what words say already, and come from the terminal's own palette, so that they fit light and dark.
 """
@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from enum import Enum
+from typing import TextIO
 
 import click
 
-__all__ = ["Ink", "coloured", "paint", "width"]
+__all__ = ["Ink", "coloured", "failure", "paint", "width"]
 
 _NARROWEST = 40
 _WIDEST = 120
+_UNKNOWN = 80
 
 
 class Ink(Enum):
@@ -27,11 +30,12 @@ class Ink(Enum):
     FAINT = "dim"
 
 
-def coloured() -> bool:
-    """Whether stdout takes colours."""
+def coloured(stream: TextIO | None = None) -> bool:
+    """Whether `stream`, stdout by default, takes colours."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return sys.stdout is not None and sys.stdout.isatty()
+    taking = sys.stdout if stream is None else stream
+    return taking is not None and taking.isatty()
 
 
 def paint(text: str, ink: Ink | None) -> str:
@@ -49,8 +53,25 @@ def paint(text: str, ink: Ink | None) -> str:
 
 def width() -> int:
     """The columns that a table may take: the terminal's, within what can be read; the widest elsewhere."""
-    import shutil
-
     if sys.stdout is None or not sys.stdout.isatty():
         return _WIDEST
-    return max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns))
+    return max(_NARROWEST, min(_WIDEST, _columns(sys.stdout)))
+
+
+def _columns(stream: TextIO) -> int:
+    """The width of this terminal: stdout may be a pipe while stderr is one."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _UNKNOWN
+    except (OSError, ValueError):
+        return _UNKNOWN
+
+
+def failure(message: str) -> str:
+    """The last words of a command that failed: one line in a pipe; between words on a terminal, where it is wide."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return f"reportdl: {message}"
+    columns = max(_NARROWEST, _columns(sys.stderr) - 1)
+    lines = textwrap.wrap(message, columns, initial_indent="reportdl: ", break_long_words=False, break_on_hyphens=False)
+    text = "\n".join(lines) or "reportdl:"
+    mark = click.style("reportdl:", fg=Ink.BAD.value) if coloured(sys.stderr) else "reportdl:"
+    return mark + text.removeprefix("reportdl:")

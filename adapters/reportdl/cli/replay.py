@@ -82,9 +82,10 @@ def _shown(difference: Difference) -> list[str]:
     from reportdl.trace.wording import happened
 
     event = "the beginning" if difference.event is None else happened(difference.event)
-    words = f": {difference.words}" if difference.words else ""
-    title = f"line {difference.line}, {difference.at:.3f} s: another {difference.kind.value}, on {event}{words}"
+    title = f"line {difference.line}, {difference.at:.3f} s, {event}: another {difference.kind.value}"
     rows = [paint(title, Ink.HEAD)]
+    if difference.words:
+        return [*rows, f"  today's core: {difference.words}"]
     rows += [paint(f"  - {said}", Ink.BAD) for said in _commands(difference.recorded, difference.at)]
     rows += [paint(f"  + {said}", Ink.GOOD) for said in _commands(difference.today, difference.at)]
     return rows

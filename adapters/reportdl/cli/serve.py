@@ -80,20 +80,21 @@ def serve(
     \b
     Examples
       reportdl serve
-      reportdl serve --port 9000 --fault run.drop_after=0.2 --fault check.status=503:2
+      reportdl serve --fault run.drop_after=0.2 --fault check.status=503:2
       reportdl serve --generation-seconds 400 --switch ttl_policy=sliding
-      REPORTDL_URL=http://127.0.0.1:8080 REPORTDL_TOKEN=any reportdl get 1042 -f pdf -o out/
+      REPORTDL_TOKEN=any reportdl get 1042 -f pdf --url http://127.0.0.1:8080
 
     \b
     Faults (STATE is formats, init, run, check, get, or * for all of them)
-      run.drop_after=0.2         the connection drops after 0.2 s; generation goes on
+      run.drop_after=0.2         the connection drops, generation goes on
       check.status=503:2         two answers 503
       *.retry_after=429,2:3      three answers 429 with Retry-After: 2
       get.cut_at=1000:1          one file cut after 1,000 bytes
       get.envelope=1             one {"status": ...} where the file should be
       init.html=1                one login page
     A kind that is not there names all that are. With --control:
-      curl -H 'Content-Type: application/json' -d '{"faults":["check.html=1"]}' $REPORTDL_URL/control
+      curl -H 'Content-Type: application/json' \\
+        -d '{"faults":["check.html=1"]}' $REPORTDL_URL/control
     """  # noqa: D301 - click's own mark for lines that stay as they are
     chosen = _switched(switches)
     try:

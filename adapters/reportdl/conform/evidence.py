@@ -17,19 +17,25 @@ from reportdl_core.http_head import Head
 
 __all__ = ["Answer", "Mask"]
 
+_SHORTEST: Final = 6
 _SHOWN: Final = 160
 _OF_OTHERS: Final = (408, 429, 502, 503, 504)
 
 
 @dataclass(slots=True)
 class Mask:
-    """The secrets of one examination. Grows while it goes on; what is shown at its end hides them all."""
+    """The secrets of one examination. Grows while it goes on; what is shown at its end hides them all.
+
+    What has fewer than 6 characters is no secret, and would blot out common words.
+    """
 
     secrets: set[str] = field(default_factory=set[str])
 
     def add(self, secret: str) -> None:
         """Hide this text, and the ways in which it may come back."""
-        self.secrets |= {secret, unquote(secret), quote(secret, safe=""), quote(unquote(secret), safe="")} - {""}
+        if len(secret) < _SHORTEST:
+            return
+        self.secrets |= {secret, unquote(secret), quote(secret, safe=""), quote(unquote(secret), safe="")}
 
     def hide(self, text: str) -> str:
         """The text without secrets; the longest first, since one may hold another."""

@@ -69,6 +69,7 @@ def _run(lab: Lab, answer: Answer, at_once: Answer, last: Answer) -> None:
         return
     found.rule("R18", answer.status is Status.OK, f"{answer.words} after {answer.seconds:.1f} s", answer)
     if answer.status is not Status.OK:
+        found.reading("D28", f"this one ended after {answer.seconds:.1f} s: {answer.words}", answer)
         return
     early = at_once.status is Status.IN_PROGRESS
     found.reading("D6", "run says OK at once" if early else "run says OK when ready", answer, at_once)

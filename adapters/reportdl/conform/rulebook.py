@@ -88,7 +88,7 @@ _TEXTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("D25", "which media type a file has", _by("generation")),
     ("D26", "what the body of an error is", ""),
     ("D27", "access revoked inside a session", "needs an administrator"),
-    ("D28", "the longest generation", _LONG),
+    ("D28", "the longest generation", "no generation was cut short"),
     ("D29", "servers without the endpoint", ""),
     ("D30", "cookies", ""),
     ("D31", "redirects", "no answer was one"),

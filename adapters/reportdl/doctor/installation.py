@@ -28,6 +28,7 @@ _EXTRAS: Final[Mapping[str, str]] = {
     "httpx2": "httpx2",
     "server": "starlette",
     "batch": "fsspec",
+    "seal": "cryptography",
     "celery": "celery",
 }
 _REQUIREMENT: Final = re.compile(r"^([A-Za-z0-9._-]+)\s*(.*?)\s*(?:;.*)?$")

@@ -131,9 +131,15 @@ def _tls(origin: Origin, network: Network, proxy: _Hop | None) -> Result:
     except ssl.SSLCertVerificationError as error:
         return _network("tls", Health.BAD, error.verify_message or "the certificate is refused", _mending(error))
     except (ssl.SSLError, OSError, http.client.HTTPException) as error:
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        said = _reason(error)
         advice = "the port may not speak TLS" if proxy is None else "the proxy may not allow this host: ask who runs it"
         return _network("tls", Health.BAD, said, advice)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _tunnelled(origin: Origin, context: ssl.SSLContext, proxy: _Hop | None) -> http.client.HTTPSConnection:

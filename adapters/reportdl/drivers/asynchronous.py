@@ -1,4 +1,4 @@
-"""Drives one job with tasks, under asyncio or trio: every request in a task with a cancel scope of its own.
+"""Drives one job with tasks, under asyncio or trio: `run`, and what goes on beside it, in a task of its own each.
 
 `run`'s answer, the other request's and the alarm wake the same stream, so nothing is polled and nothing delays
 anything. Must never decide what to do next: it executes what is outstanding.
@@ -38,10 +38,15 @@ async def drive(
     failure: Exception | None = None
     with post, inbox:
         async with anyio.create_task_group() as tasks:
+            alone: list[Errand] = []
 
             def start(errand: Errand) -> anyio.CancelScope:
                 scope = anyio.CancelScope()
-                tasks.start_soon(_perform, errand, transport, scope, post, name="reportdl")
+                if len(driven.outstanding) == 1 and not errand.exchange.own_connection:
+                    # Nothing can come before its answer but the alarm: it needs no task beside this one.
+                    alone.append(errand)
+                else:
+                    tasks.start_soon(_perform, errand, transport, scope, post, name="reportdl")
                 return scope
 
             try:
@@ -55,7 +60,10 @@ async def drive(
                     put=post.send_nowait,
                 )
                 while (patience := conductor.advance()) is not None:
-                    conductor.take(await _next(inbox, patience))
+                    if alone:
+                        conductor.take(await _until(alone.pop(), transport, patience))
+                    else:
+                        conductor.take(await _next(inbox, patience))
             except Exception as error:  # noqa: BLE001 - carried round the task group, which would wrap it into a group
                 failure = error
             tasks.cancel_scope.cancel()
@@ -69,7 +77,17 @@ async def _next(inbox: Inbox, patience: float) -> Event | Exception | None:
     return None
 
 
+async def _until(errand: Errand, transport: AsyncTransport, patience: float) -> Event | Exception | None:
+    return await _performed(errand, transport, anyio.move_on_after(patience))
+
+
 async def _perform(errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope, post: Post) -> None:
+    answer = await _performed(errand, transport, scope)
+    if answer is not None:
+        post.send_nowait(answer)
+
+
+async def _performed(errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope) -> Event | Exception | None:
     answer: Event | Exception | None = None
     try:
         with scope:
@@ -81,5 +99,4 @@ async def _perform(errand: Errand, transport: AsyncTransport, scope: anyio.Cance
         if answer is None or isinstance(answer, Exception):
             # Cancelled or failed: nothing of a file may stay (I10). A transport never gets to say it itself.
             errand.exchange.lost(sent=Sent.UNKNOWN, message="cancelled")
-    if answer is not None:
-        post.send_nowait(answer)
+    return answer

@@ -1,4 +1,4 @@
-"""Drives one job with threads: every request in a thread of its own, the caller's thread waits for what comes first.
+"""Drives one job with threads: every request in a thread to itself, the caller's thread waits for what comes first.
 
 `run`'s answer, the other request's and the alarm wake the same queue, so nothing is polled and nothing delays
 anything. Must never decide what to do next: it executes what is outstanding.
@@ -6,12 +6,13 @@ anything. Must never decide what to do next: it executes what is outstanding.
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from reportdl.drivers import Driven, Observer
 from reportdl.drivers.conductor import Conductor
+from reportdl.drivers.workers import Worker
 from reportdl.errands import Errand, Errands
 from reportdl.transports import Flight, Transport
 from reportdl_core.events import Event
@@ -36,9 +37,10 @@ def drive(
     works: list[_Work] = []
 
     def start(errand: Errand) -> _Work:
-        works[:] = [work for work in works if work.thread.is_alive()]
+        works[:] = [work for work in works if not work.ended]
         work = _Work(transport.flight(errand), inbox)
         works.append(work)
+        Worker.take(work.perform)
         return work
 
     conductor = Conductor(
@@ -48,10 +50,7 @@ def drive(
         while (patience := conductor.advance()) is not None:
             conductor.take(_next(inbox, patience))
     finally:
-        for work in works:
-            work.cancel()
-        for work in works:
-            work.thread.join(_GRACE)
+        _end([work for work in works if not work.ended], inbox)
 
 
 def _next(inbox: Inbox, patience: float) -> Event | BaseException | None:
@@ -62,22 +61,33 @@ def _next(inbox: Inbox, patience: float) -> Event | BaseException | None:
 
 
 class _Work:
-    """One request and the thread that performs it."""
+    """One request, and whether its thread is through with it."""
 
-    __slots__ = ("flight", "thread")
+    __slots__ = ("_flight", "_inbox", "ended")
 
     def __init__(self, flight: Flight, inbox: Inbox) -> None:
-        self.flight = flight
-        self.thread = threading.Thread(target=_perform, args=(flight, inbox), daemon=True, name="reportdl")
-        self.thread.start()
+        self._flight, self._inbox = flight, inbox
+        self.ended = False
+
+    def perform(self, worker: Worker) -> None:
+        """In a worker's thread: carry it out, and report the event."""
+        answer: Event | BaseException
+        try:
+            answer = self._flight.perform()
+        except BaseException as error:  # noqa: BLE001 - a bug in a transport or a sink must not leave the driver waiting for ever
+            answer = error
+        self.ended = True
+        worker.free()
+        self._inbox.put(answer)
 
     def cancel(self) -> None:
-        """Stop the request; its thread ends soon."""
-        self.flight.cancel()
+        """Stop the request; its thread is through with it soon."""
+        self._flight.cancel()
 
 
-def _perform(flight: Flight, inbox: Inbox) -> None:
-    try:
-        inbox.put(flight.perform())
-    except BaseException as error:  # noqa: BLE001 - a bug in a transport or a sink must not leave the driver waiting for ever
-        inbox.put(error)
+def _end(works: list[_Work], inbox: Inbox) -> None:
+    for work in works:
+        work.cancel()
+    until = time.monotonic() + _GRACE
+    while not all(work.ended for work in works) and _next(inbox, max(0.0, until - time.monotonic())) is not None:
+        pass

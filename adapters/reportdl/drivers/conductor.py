@@ -6,6 +6,7 @@ policy: it executes what is outstanding.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from typing import Generic, TypeVar, final
 
@@ -71,8 +72,12 @@ class Conductor(Generic[W]):
         return max(0.0, self._late[0] - self._clock())
 
     def take(self, event: Event | BaseException | None) -> None:
-        """Feed what came, or the alarm's own event for None. An exception is a bug somewhere: it is raised as it is."""
+        """Feed what came, or the alarm's own event for None. An exception is a bug somewhere: it is raised.
+
+        With its lines, and without the values of their variables: an HTTP library's hold tokens and credentials (D39).
+        """
         if isinstance(event, BaseException):
+            _forget_variables(event)
             raise event
         if event is not None and event.number not in self._running:
             return  # late: its request was stopped, and its answer crossed the order to stop (I7)
@@ -85,3 +90,15 @@ class Conductor(Generic[W]):
         new = self._driven.receive(event, now=self._now)
         if self._observer is not None:
             self._observer.moved(event, new, now=self._now)
+
+
+def _forget_variables(error: BaseException) -> None:
+    links: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while links:
+        link = links.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        traceback.clear_frames(link.__traceback__)
+        links += (link.__cause__, link.__context__, *getattr(link, "exceptions", ()))

@@ -1,8 +1,9 @@
 """Decides which names are handed out for other people's tests, and loads none of them before it is asked for.
 
 Endpoints to test against: the fixtures of `plugin`, or `ReportEndpoint` and `MemoryEndpoint` by hand. Contracts to
-subclass: `TransportContract`, `HandedInContract`, `DriverContract`. For tests of the core: `Playbook`. Each needs the
-extra that its own module imports; must never make one of them need another's.
+subclass: `TransportContract`, `HandedInContract`, `DriverContract`. For the core and what embeds it: `Playbook`,
+`DownloadMachine`, and the Hypothesis strategies in `reportdl.testing.strategies`. Each needs the extra that its own
+module imports; must never make one of them need another's.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from reportdl.testing.auditor import Auditor
     from reportdl.testing.driver_contract import AsyncDriverContract, DriverContract
     from reportdl.testing.handed_in_contract import HandedIn, HandedInContract
+    from reportdl.testing.journey import Journey
+    from reportdl.testing.machine import DownloadMachine
     from reportdl.testing.memory_endpoint import DOCUMENTED, MemoryEndpoint, MemoryOptions
     from reportdl.testing.memory_sink import MemorySink
     from reportdl.testing.playbook import Playbook
@@ -23,9 +27,12 @@ if TYPE_CHECKING:
 __all__ = [
     "DOCUMENTED",
     "AsyncDriverContract",
+    "Auditor",
+    "DownloadMachine",
     "DriverContract",
     "HandedIn",
     "HandedInContract",
+    "Journey",
     "MakeMemoryEndpoint",
     "MakeReportEndpoint",
     "MemoryEndpoint",
@@ -38,10 +45,13 @@ __all__ = [
 
 _PLACES: Final = {
     "AsyncDriverContract": "driver_contract",
+    "Auditor": "auditor",
     "DOCUMENTED": "memory_endpoint",
+    "DownloadMachine": "machine",
     "DriverContract": "driver_contract",
     "HandedIn": "handed_in_contract",
     "HandedInContract": "handed_in_contract",
+    "Journey": "journey",
     "MakeMemoryEndpoint": "plugin",
     "MakeReportEndpoint": "plugin",
     "MemoryEndpoint": "memory_endpoint",

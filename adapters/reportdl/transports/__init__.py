@@ -7,8 +7,6 @@ from another one at any time and must wake it.
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 from typing import Protocol
 
 from reportdl.errands import Errand
@@ -43,6 +41,9 @@ class Transport(Protocol):
 
 def described(error: BaseException) -> str:
     """What went wrong, in the system's words: a library's own texts may name addresses, paths and so a token (D39)."""
+    import socket  # whatever failed has loaded both; `import reportdl` does without
+    import ssl
+
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno is not None:
@@ -50,5 +51,7 @@ def described(error: BaseException) -> str:
             return words or type(cause).__name__
         tried: tuple[BaseException, ...] = getattr(cause, "exceptions", ())  # a group has one for each address
         cause = next(iter(tried), None) or cause.__cause__ or cause.__context__
+    if type(error).__name__ == "ProtocolError":  # urllib3's name for whatever http.client says more exactly
+        error = error.__cause__ or error.__context__ or error
     name = type(error).__name__.removesuffix("Error")
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

@@ -13,14 +13,14 @@ from dataclasses import replace
 from typing import Final, final
 
 import aiohttp
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, ClientTimeout, StreamReader
 from yarl import URL
 
 from reportdl.errands import Errand, Exchanging
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
-from reportdl.transports.asynchronous import fed, finished
+from reportdl.transports.asynchronous import finished
 from reportdl_core.events import Event, Sent
 
 __all__ = ["AiohttpTransport"]
@@ -122,7 +122,14 @@ async def _read(response: ClientResponse, exchange: Exchanging) -> None:
     try:
         headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers)
         if exchange.head(response.status, headers):
-            whole = await fed(exchange, response.content.iter_any())
+            whole = await _fed(response.content, exchange)
     finally:
         if not whole:
             response.close()
+
+
+async def _fed(content: StreamReader, exchange: Exchanging) -> bool:
+    async for chunk in content.iter_any():  # no generator: it may be left at any chunk
+        if not exchange.feed(chunk):
+            return False
+    return True

@@ -6,15 +6,20 @@ Must never leave a file half kept: what ends an errand runs to its end, or does 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
-from typing import Protocol
+from typing import Final, Protocol
 
 import anyio
 import anyio.to_thread
+from anyio.lowlevel import RunVar
 
 from reportdl.errands import Errand, Exchanging
 from reportdl_core.events import Event
 
 __all__ = ["AsyncTransport", "fed", "finished"]
+
+# Enough for flushes to share what a disk does at a time; the default, 40, is a thread for each of 40 files.
+_THREADS: Final = 4
+_publishing: Final[RunVar[anyio.CapacityLimiter]] = RunVar("reportdl publishing")  # one for each event loop
 
 
 class AsyncTransport(Protocol):
@@ -61,4 +66,13 @@ async def finished(exchange: Exchanging) -> Event:
     """
     if not exchange.blocking:
         return exchange.finish()
-    return await anyio.to_thread.run_sync(exchange.finish)
+    return await anyio.to_thread.run_sync(exchange.finish, limiter=_limiter())
+
+
+def _limiter() -> anyio.CapacityLimiter:
+    try:
+        return _publishing.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(_THREADS)
+        _publishing.set(limiter)
+        return limiter

@@ -103,6 +103,11 @@ class _Journey:
         # A tunnel's own CONNECT goes to the proxy, with nothing of ours in it.
         elif name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
             self.sent, self._loose = Sent.UNKNOWN, None
+        # Its DEBUG log shows what stands here next; headers and broken lines may echo what was asked (D39).
+        elif name.endswith("receive_response_headers.complete"):
+            info["return_value"] = info["return_value"][:2]
+        elif name.endswith(".failed"):
+            info["exception"] = type(info["exception"]).__name__
 
     async def let_go(self) -> None:
         """Close what httpx2 forgets: a connection whose TLS handshake was cancelled (D38)."""

@@ -8,8 +8,8 @@ exceptions or its normalisation, and the bytes sent are proven sent or not. No p
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
-import threading
 from typing import Any, Final, Protocol, final
 
 import urllib3
@@ -49,6 +49,9 @@ _SHARED: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"r
 _ALONE: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
 
 
+_timeout = functools.lru_cache(maxsize=32)(lambda connect, read: urllib3.Timeout(connect=connect, read=read))
+
+
 @final
 class Urllib3Transport:
     """Errands over a pool manager: a user's `pools`, which stays theirs, or one of our own that reaches `origin`."""
@@ -56,21 +59,33 @@ class Urllib3Transport:
     def __init__(self, origin: Origin, *, network: Network | None = None, pools: Pools | None = None) -> None:
         self._own = pools_for(network or Network(), origin) if pools is None else None
         self._pools: Pools = pools if self._own is None else self._own  # type: ignore[assignment]
+        self._found: dict[tuple[Origin, bool], urllib3.HTTPConnectionPool] = {}
 
     def flight(self, errand: Errand) -> Urllib3Flight:
         """Make ready; nothing is sent yet."""
-        origin, alone = errand.origin, errand.exchange.own_connection
-        pool = self._pools.connection_from_host(
-            origin.host, origin.port, origin.scheme, pool_kwargs=dict(_ALONE if alone else _SHARED)
-        )
-        pool.ConnectionCls = watching(pool.ConnectionCls)
+        origin = errand.origin
         # Plain HTTP through a proxy names the whole URL; urllib3 leaves that to its manager, which we go round.
         whole = self._pools.proxy is not None and origin.scheme == "http"
-        return Urllib3Flight(errand, pool, f"{origin.scheme}://{origin.host}:{origin.port}" if whole else "")
+        return Urllib3Flight(
+            errand, self._pool(errand), f"{origin.scheme}://{origin.host}:{origin.port}" if whole else ""
+        )
+
+    def _pool(self, errand: Errand) -> urllib3.HTTPConnectionPool:
+        origin, alone = errand.origin, errand.exchange.own_connection
+        found = self._found.get((origin, alone))
+        if found is None:
+            found = self._pools.connection_from_host(
+                origin.host, origin.port, origin.scheme, pool_kwargs=dict(_ALONE if alone else _SHARED)
+            )
+            found.ConnectionCls = watching(found.ConnectionCls)
+            if self._own is not None:  # another's manager may let go of a pool at any time
+                self._found[origin, alone] = found
+        return found
 
     def close(self) -> None:
         """Close the manager, if it is ours."""
         if self._own is not None:
+            self._found.clear()
             self._own.clear()
 
 
@@ -84,7 +99,7 @@ class Urllib3Flight:
         self._errand, self._pool, self._prefix = errand, pool, prefix
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
-        self._cancelled = threading.Event()
+        self._cancelled = False
 
     def perform(self) -> Event:
         """Send it once, read the answer, return the event."""
@@ -99,7 +114,7 @@ class Urllib3Flight:
                 retries=False,
                 redirect=False,
                 assert_same_host=False,
-                timeout=urllib3.Timeout(connect=exchange.connect_timeout, read=exchange.read_timeout),
+                timeout=_timeout(exchange.connect_timeout, exchange.read_timeout),
                 preload_content=False,
                 decode_content=False,
             )
@@ -108,14 +123,14 @@ class Urllib3Flight:
             return exchange.lost(sent=self.sent, message=described(error))
         finally:
             self._connection = self._sock = None
-        if self._cancelled.is_set():  # a body that a shutdown ended must not pass for a whole one
+        if self._cancelled:  # a body that a shutdown ended must not pass for a whole one
             return exchange.lost(sent=self.sent, message="cancelled")
         return exchange.finish()
 
     def _read(self, response: urllib3.BaseHTTPResponse) -> None:
         exchange, whole = self._errand.exchange, False
         try:
-            if exchange.head(response.status, response.headers.items()):
+            if exchange.head(response.status, response.headers.iteritems()):
                 whole = all(exchange.feed(chunk) for chunk in response.stream(CHUNK, decode_content=False))
         finally:
             if not whole:
@@ -126,7 +141,7 @@ class Urllib3Flight:
 
     def cancel(self) -> None:
         """Wake whoever waits for this answer, by shutting the socket down."""
-        self._cancelled.set()
+        self._cancelled = True
         sock = self._sock
         if sock is not None:
             with contextlib.suppress(OSError, ValueError):
@@ -137,5 +152,5 @@ class Urllib3Flight:
         """The connection is about to carry this request; refuse it if the flight was cancelled meanwhile."""
         # The socket too: where the connection's end is the framing, the connection lets go of it before the body.
         self._connection, self._sock = connection, connection.sock
-        if self._cancelled.is_set():
+        if self._cancelled:
             raise urllib3.exceptions.NewConnectionError(connection, "cancelled")

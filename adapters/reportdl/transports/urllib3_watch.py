@@ -11,6 +11,7 @@ import threading
 from typing import Any, Final, Protocol
 
 from urllib3.connection import HTTPConnection
+from urllib3.util import SKIP_HEADER
 
 from reportdl.transports.unbroken import UnbrokenResponse
 from reportdl_core.events import Sent
@@ -66,6 +67,14 @@ class _Watching:
         flight = performing.flight
         flight.watch(self)  # type: ignore[arg-type]
         super().request(method, flight.target, *args, **kwargs)  # type: ignore[misc]
+
+    def putheader(self, header: str, *values: Any) -> None:
+        # The libraries below look at every header six times. Ours are text, and once is enough: one line each.
+        (value,) = values
+        if isinstance(value, str) and value.isascii() and value.isprintable() and value != SKIP_HEADER:
+            self._output(f"{header}: {value}".encode("ascii"))  # type: ignore[attr-defined]
+        else:
+            super().putheader(header, *values)  # type: ignore[misc]
 
     def send(self, data: Any) -> None:
         if self.sock is None:

@@ -162,3 +162,10 @@ def test_a_bug_is_told_in_one_line_and_in_full_where_asked_for(reportdl: Run, se
     assert (ran.code, ran.out, ran.err.splitlines()[-1].startswith("reportdl: TypeError: oops")) == (1, "", True)
     assert "Traceback" not in ran.err
     assert "Traceback" in reportdl("get", "1042", "-f", "pdf", "-v", url=url, command=command).err
+
+
+@pytest.mark.rules("D33", "D22")
+def test_advice_is_in_the_words_of_the_command_line(reportdl: Run, serving: Serving) -> None:
+    assert "or say --allow-insecure (D33)" in reportdl("get", "1042", "-f", "pdf", url="http://mi.example.com").err
+    ran = reportdl("get", "1042", "-f", "csv", url=serving(faults=["get.no_length"]).url)
+    assert "--allow-unverified would have published it" in ran.err

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from reportdl import __version__
+from reportdl.cli.app import _COMMANDS, app
 from reportdl.cli.exits import CODES
 from reportdl_core.errors import Reason
 
@@ -111,3 +113,25 @@ def test_the_demo_holds_real_reports(tmp_path: Path) -> None:
     assert names[".pdf"].read_bytes().startswith(b"%PDF-")
     assert names[".txt"].read_text() == "mine"
     assert names[".csv"].read_text("utf-8-sig").startswith("Month,Revenue (EUR),")
+
+
+def helped(name: str | None) -> str:
+    """The help of a command, or of all, on a terminal of 80 columns."""
+    whole = click.Context(app, info_name="reportdl", terminal_width=80)
+    command = app if name is None else app.get_command(whole, name)
+    assert command is not None
+    return command.get_help(click.Context(command, parent=whole, info_name=name, terminal_width=80) if name else whole)
+
+
+@pytest.mark.parametrize("name", [None, *_COMMANDS])
+def test_every_help_fits_80_columns(name: str | None) -> None:
+    text = helped(name)
+    assert "Usage: reportdl" in text
+    assert not [line for line in text.splitlines() if len(line) > 80]
+
+
+def test_the_options_of_a_connection_stand_apart() -> None:
+    own, _, shared = helped("get").partition("\nConnection:\n")
+    assert "  --trace FILE" in own
+    assert "  --url URL" in shared
+    assert "--url URL" not in own

@@ -247,3 +247,19 @@ def test_verbose_shows_each_request_and_no_token(reportdl: Run, serving: Serving
     tokens = {call.target.partition("token=")[2].partition("&")[0] for call in server.calls} - {""}
     assert len(tokens) == 1
     assert not any(token in ran.err for token in tokens)
+
+
+def test_an_error_is_folded_between_words_on_a_terminal_and_one_line_in_a_pipe(
+    terminal: Callable[..., Terminal], reportdl: Run, serving: Serving
+) -> None:
+    url = serving().url
+    piped = reportdl("get", "1047", "-f", "pdf", url=url).err.splitlines()[-1]
+    assert piped.startswith("reportdl: The server could not generate pdf of element 1047")
+    shown = terminal("get", "1047", "-f", "pdf", url=url, width=50)
+    assert shown.finish()[0] == 3
+    assert " ".join(shown.screen()) == piped
+    assert max(len(line) for line in shown.screen()) <= 49
+    assert "\x1b[31mreportdl:\x1b[0m" in shown.text
+    plain = terminal("get", "1047", "-f", "pdf", url=url, width=50, NO_COLOR="1")
+    assert plain.finish()[0] == 3
+    assert "\x1b[31m" not in plain.text

@@ -116,6 +116,15 @@ def test_every_switch_that_is_a_choice_was_tried_in_every_reading() -> None:
     assert choices == tried
 
 
+@pytest.mark.rules("D28")
+def test_a_generation_that_is_cut_short_is_told_with_its_age(reference: Reference) -> None:
+    found = reference("generation", seconds=5.0, server={"switches": Switches(run_timeout=0.4)})
+    (reading,) = found.readings("D28")
+    seconds = float(reading.removeprefix("this one ended after ").partition(" s")[0])
+    assert 0.4 <= seconds < 5
+    assert reading.endswith(": 400 Download failed")
+
+
 @pytest.mark.rules("R15")
 @pytest.mark.parametrize(
     ("ttl", "why"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import distribution
@@ -22,7 +24,7 @@ import trustme
 import reportdl
 from reportdl.credentials import Credentials
 from reportdl.doctor import Health, Place, Result, checkup
-from reportdl.doctor.installation import _within
+from reportdl.doctor.installation import _within, installation
 from reportdl.origin import Origin
 from reportdl.server import Accounts, LoopbackServer
 from reportdl.transports.urllib3 import Urllib3Transport
@@ -175,6 +177,67 @@ def test_tls_through_a_proxy_that_does_not_let_one_through(wire: Callable[..., W
     assert "proxy" in results["tls"].advice
 
 
+class Relay:
+    """A proxy that grants every CONNECT to one port on this machine, and keeps what it was asked."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.asked: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            with client:
+                if head := client.recv(65536):
+                    self.asked.append(head)
+                    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                    self._joined(client)
+
+    def _joined(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._target)) as server:
+            pairs = {client: server, server: client}
+            while ready := select.select([*pairs], [], [], 5)[0]:
+                for end in ready:
+                    try:
+                        if not (data := end.recv(65536)):
+                            return
+                        pairs[end].sendall(data)
+                    except OSError:
+                        return
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+
+@pytest.mark.rules("D39")
+def test_through_a_proxy_the_server_s_own_certificate_is_looked_at(wire: Callable[..., Wire], tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = wire(answering("404 Not Found"), _context(authority, "mi.example.com"))
+    relay = Relay(server.port)
+    try:
+        proxy = f"http://me:canary%20word@127.0.0.1:{relay.port}"
+        network = reportdl.Network(proxy=proxy, ca_bundle=str(tmp_path / "ca.pem"))
+        results = examined("https://mi.example.com", network=network)
+    finally:
+        relay.close()
+    assert bad(results) == []
+    assert results["tls"].said.startswith("TLSv1.3, by trustme")
+    assert results["endpoint"].health is Health.GOOD
+    login = b"Basic " + b64encode(b"me:canary word")
+    assert all(login in asked and asked.startswith(b"CONNECT mi.example.com:443") for asked in relay.asked)
+    assert len(relay.asked) == 2, "the check itself, and the one question"
+
+
 def _context(authority: trustme.CA, host: str, **options: Any) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(host, **options).configure_cert(context)
@@ -310,29 +373,35 @@ def test_a_report_that_cannot_be_had(element: int, advice: str) -> None:
 # -- what lies on the disk ----------------------------------------------------------------------------------------
 
 
-def installed(tmp_path: Path, **environment: str) -> dict[str, Any]:
-    """The checks of the installation in a process whose path begins with `tmp_path`."""
+def installed(tmp_path: Path) -> dict[str, Any]:
+    """The checks of the installation in a process that imports from `tmp_path` first."""
     script = (
         "import json; from reportdl.doctor.installation import installation\n"
         "print(json.dumps({one.name: [one.health.value, one.said, one.advice] for one in installation()}))"
     )
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH", "")])])
     done = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path, **environment}, capture_output=True,
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}, capture_output=True,
         text=True, timeout=50, check=True,
     )  # fmt: skip
     said: dict[str, Any] = json.loads(done.stdout)
     return said
 
 
-def test_a_package_that_installs_itself_over_urllib3_is_named(tmp_path: Path) -> None:
+def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Result]:
+    """The checks of the installation in this process, where `tmp_path` holds more packages."""
+    monkeypatch.syspath_prepend(tmp_path)
+    return {result.name: result for result in installation()}
+
+
+def test_a_package_that_installs_itself_over_urllib3_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     info = tmp_path / "urllib3_future-2.19.900.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: urllib3-future\nVersion: 2.19.900\n")
     (info / "RECORD").write_text("urllib3/__init__.py,,\n")
-    health, said, advice = installed(tmp_path)["urllib3"]
-    assert (health, said) == ("bad", "urllib3-future has installed itself over urllib3")
-    assert advice == "pip uninstall urllib3-future, then pip install --force-reinstall --no-deps urllib3"
+    result = seen(tmp_path, monkeypatch)["urllib3"]
+    assert (result.health, result.said) == (Health.BAD, "urllib3-future has installed itself over urllib3")
+    assert result.advice == "pip uninstall urllib3-future, then pip install --force-reinstall --no-deps urllib3"
 
 
 def test_a_folder_that_hides_urllib3_is_named(tmp_path: Path) -> None:
@@ -354,12 +423,15 @@ def test_files_of_urllib3_that_were_changed_are_named(tmp_path: Path) -> None:
     assert (health, said) == ("bad", f"response.py of urllib3 {theirs.version} are not as they were installed")
 
 
-def test_a_library_that_is_too_old_is_named_with_what_is_needed(tmp_path: Path) -> None:
+def test_a_library_that_is_too_old_is_named_with_what_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     info = tmp_path / "structlog-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: structlog\nVersion: 1.0\n")
-    health, said, advice = installed(tmp_path)["versions"]
-    assert (health, "structlog 1.0" in said, advice) == ("bad", True, "pip install 'structlog>=24.1'")
+    result = seen(tmp_path, monkeypatch)["versions"]
+    assert (result.health, "structlog 1.0" in result.said) == (Health.BAD, True)
+    assert result.advice == "pip install 'structlog>=24.1'"
 
 
 @pytest.mark.parametrize(

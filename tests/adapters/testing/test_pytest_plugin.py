@@ -72,6 +72,7 @@ def test_the_examples_of_the_page_run(run: Pytest) -> None:
         for text in files.values()
         for node in ast.walk(ast.parse(text))
     )
+    tests += sum(len(re.findall(r"^Test\w+ = \w+\.TestCase$", text, re.MULTILINE)) for text in files.values())
     assert passed(run(files)) == tests
 
 

@@ -1,0 +1,187 @@
+"""docs/traces.md, conform.md, doctor.md and shell-completion.md: made by the tools, and run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import reportdl
+from reportdl.conform import STEPS
+from reportdl.server import LoopbackServer
+from reportdl.trace import diagram, head, line, read_trace, recording, transcript
+from reportdl_core.download import Download
+from reportdl_core.errors import Refusal
+from reportdl_core.events import (
+    Event,
+    FileReceived,
+    FormatsListed,
+    Lost,
+    Refused,
+    Sent,
+    Status,
+    StatusReported,
+    TokenIssued,
+    WaitElapsed,
+)
+from reportdl_core.job import Job
+from reportdl_core.outcome import Receipt
+from reportdl_core.policy import Policy
+from reportdl_core.secret import Secret
+from reportdl_core.switches import Switches
+
+pytestmark = pytest.mark.docs
+
+DOCS = Path(__file__).parents[2] / "docs"
+STORY: list[tuple[float, Event]] = [
+    (0.021, FormatsListed(number=1, formats=("image", "pdf", "csv"))),
+    (0.038, TokenIssued(number=2, token=Secret("abcDEF123%3D"))),
+    (5.038, WaitElapsed(number=4)),
+    (5.061, Refused(number=5, refusal=Refusal.UNAVAILABLE, code=503)),
+    (7.311, Lost(number=3, sent=Sent.UNKNOWN, message="remote disconnected")),
+    (7.812, WaitElapsed(number=7)),
+    (7.834, StatusReported(number=8, status=Status.READY)),
+    (
+        8.016,
+        FileReceived(
+            number=9,
+            receipt=Receipt(
+                path=None,
+                filename="Sales Dashboard.csv",
+                content_type="text/csv",
+                size=471,
+                sha256="0",
+                length_verified=True,
+            ),
+        ),
+    ),
+]
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def blocks(name: str, language: str) -> Iterator[tuple[str, str]]:
+    """The examples of a page: the name in the first line, and the whole text."""
+    for text in re.findall(rf"^```{language}\n(.*?)^```", page(name), re.MULTILINE | re.DOTALL):
+        yield text.partition("\n")[0].removeprefix("# "), text
+
+
+def with_section(text: str, name: str, content: str) -> str:
+    begin, rest = re.split(rf"(?<=<!-- {name}: written by `make docs` -->\n)", text)
+    return begin + content + rest[rest.index("<!-- end -->") :]
+
+
+def trace_page(tmp_path: Path) -> str:
+    download = Download(Job(element=1042, format="csv"), policy=Policy(), seed=11, now=0.0)
+    observer = recording(tmp_path / "job.jsonl")(download)
+    observer.moved(None, download.outstanding, now=0.0)
+    for at, event in STORY:
+        observer.moved(event, download.receive(event, now=at), now=at)
+    trace = read_trace(tmp_path / "job.jsonl")
+    shown = head(trace).replace(trace.began, "2026-11-27T08:00:00.000+00:00")
+    said = "\n".join(["```text", shown, *(line(row) for row in transcript(trace)), "```", ""])
+    drawn = f"```mermaid\n{diagram(trace)}```\n"
+    return with_section(with_section(page("traces.md"), "transcript", said), "diagram", drawn)
+
+
+def conform_page() -> str:
+    rows = [f"| `{step.name}` | {step.shows} | {step.cost} |" for step in STEPS]
+    return with_section(
+        page("conform.md"), "steps", "\n".join(["| step | shows | costs |", "|---|---|---|", *rows, ""])
+    )
+
+
+def test_the_transcript_the_diagram_and_the_steps_are_those_of_the_tools(tmp_path: Path) -> None:
+    wanted = {"traces.md": trace_page(tmp_path), "conform.md": conform_page()}
+    for name, text in wanted.items():
+        if os.environ.get("REPORTDL_WRITE_DOCS") == "1":
+            (DOCS / name).write_text(text)
+        assert page(name) == text, "out of date: make docs"
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer(generation_seconds=0.7, switches=Switches(ttl=60.0)) as running:
+        yield running
+
+
+def run(text: str, folder: Path, url: str) -> int:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REPORTDL_")}
+    env = {**kept, "PATH": path, "REPORTDL_URL": url, "REPORTDL_TOKEN": "canary", "NO_PROXY": "*"}
+    done = subprocess.run(["bash", "-ec", text], cwd=folder, env=env, capture_output=True, text=True, timeout=55)
+    assert done.returncode in (0, 1), done.stderr
+    assert "canary" not in done.stdout + done.stderr
+    return done.returncode
+
+
+DIFFERS = {"replay another policy"}
+
+
+@pytest.mark.parametrize(("name", "count"), [("traces.md", 4), ("conform.md", 4), ("doctor.md", 1)])
+def test_every_command_line_of_a_page_does_what_it_says(
+    server: LoopbackServer, tmp_path: Path, name: str, count: int
+) -> None:
+    ran = 0
+    for title, text in blocks(name, "sh"):
+        with LoopbackServer(generation_seconds=0.4, switches=Switches(ttl=1.0)) as short:
+            waits = "expiry" in text  # five minutes are for people
+            asked = text.replace("--step expiry-ready", "--step expiry-ready --ttl 1") if waits else text
+            assert run(asked, tmp_path, short.url if waits else server.url) == (1 if title in DIFFERS else 0), title
+        ran += 1
+    assert ran == count
+    made = {"traces.md": {"job.jsonl", "out"}, "conform.md": {"conform.xml", "mi.json", "out"}, "doctor.md": set()}
+    assert {path.name for path in tmp_path.iterdir()} == made[name]
+
+
+def test_every_python_example_of_the_pages_runs(
+    server: LoopbackServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_PROXY", "*")
+    (tmp_path / "mi.json").write_text('{"profile":1,"server":"s","examined":"now","policy":{"expiry":"documented"}}')
+    names = {"url": server.url, "credentials": reportdl.Token("any")}
+    ran = []
+    for name in ("traces.md", "conform.md", "doctor.md"):
+        for title, text in blocks(name, "python"):
+            exec(compile(text, f"{name}: {title}", "exec"), dict(names))
+            ran.append(title)
+    assert ran == ["record.py", "replay.py", "profile.py", "examine.py", "doctor.py"]
+    assert capsys.readouterr().out.startswith("(")
+
+
+@pytest.mark.needs("bash")
+def test_bash_completes_what_the_page_says(tmp_path: Path) -> None:
+    ((_, text), *others) = blocks("shell-completion.md", "sh")
+    assert len(others) == 2
+    script = text + 'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _reportdl_completion reportdl; echo "${COMPREPLY[@]}"'
+    env = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+
+    def completed(*words: str) -> list[str]:
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", "reportdl", *words], env=env, capture_output=True, text=True, timeout=50
+        )
+        return done.stdout.split()
+
+    assert completed("co") == ["conform"]
+    assert completed("get", "1042", "--for") == ["--format"]
+    assert completed("get", "1042", "-f", "p") == ["pdf", "ppt"]
+    assert set(completed("conform", "1", "--step", "exp")) == {"expiry", "expiry-ready"}
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_other_shells_have_a_script_of_their_own(shell: str) -> None:
+    env = {**os.environ, "_REPORTDL_COMPLETE": f"{shell}_source"}
+    done = subprocess.run([sys.executable, "-m", "reportdl"], env=env, capture_output=True, text=True, timeout=50)
+    assert f"_REPORTDL_COMPLETE={shell}_complete" in done.stdout
+    if shutil.which(shell):
+        check = subprocess.run([shell, "-n"], input=done.stdout, capture_output=True, text=True, timeout=50)
+        assert check.returncode == 0

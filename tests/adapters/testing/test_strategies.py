@@ -1,0 +1,163 @@
+"""What Hypothesis draws is legal, wide enough to matter, and enough to catch an embedding that is wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
+
+from reportdl.server.fault_grammar import parse_fault
+from reportdl.testing import DownloadMachine, Journey, MemoryEndpoint
+from reportdl.testing.answering import FORGIVEN
+from reportdl.testing.journey import Embedded
+from reportdl.testing.strategies import (
+    answers,
+    behaviours,
+    events,
+    failures,
+    fault_schedules,
+    fault_texts,
+    jobs,
+    policies,
+    reports,
+    tokens,
+)
+from reportdl_core import (
+    Check,
+    Command,
+    Download,
+    Event,
+    Finish,
+    Get,
+    Init,
+    Job,
+    ListFormats,
+    Lost,
+    Policy,
+    Preflight,
+    Reason,
+    RenewCredentials,
+    Run,
+    Secret,
+    Sent,
+    State,
+    Wait,
+)
+from reportdl_core.answers import fits
+from reportdl_core.endpoint_messages import Report
+from reportdl_core.wire import query_token
+
+JOB = Job(element=1042, format="pdf")
+TOKEN = Secret("abc%3D")
+COMMANDS: tuple[Command, ...] = (
+    ListFormats(number=7, job=JOB, deadline=30.0),
+    Init(number=7, job=JOB, deadline=30.0),
+    Run(number=7, job=JOB, token=TOKEN, deadline=30.0),
+    Check(number=7, job=JOB, token=TOKEN, deadline=30.0),
+    Get(number=7, job=JOB, token=TOKEN, deadline=30.0),
+    RenewCredentials(number=7, deadline=30.0),
+    Wait(number=7, deadline=30.0),
+)
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: type(one).__name__)
+def test_an_event_answers_its_command(command: Command, data: st.DataObject) -> None:
+    event = data.draw(events(command))
+    assert event.number == 7
+    assert fits(command, event)
+
+
+def test_nothing_answers_finish() -> None:
+    finish = Finish(number=7, outcome=MemoryEndpoint().download(1042, format="pdf"))
+    assert answers(finish).is_empty
+    assert failures(finish).is_empty
+
+
+@given(job=jobs(), report=reports(), token=tokens())
+def test_values_are_what_the_core_takes(job: Job, report: Report, token: Secret) -> None:
+    assert Job(element=report.element, segment=report.segment, format=job.format)
+    assert query_token(token).isascii()
+
+
+@given(texts=fault_texts())
+def test_faults_are_spelled_as_the_endpoint_reads_them(texts: list[str]) -> None:
+    for text in texts:
+        assert parse_fault(text).times in (1, 2, 3)
+
+
+@pytest.mark.rules("I3", "I5", "I8", "I12", "I13")
+def test_any_client_against_any_server_through_any_weather_ends_and_both_tell_one_story() -> None:
+    reached: Counter[object] = Counter()
+
+    @settings(max_examples=100)
+    @given(behaviour=behaviours(), schedule=fault_schedules(), policy=policies(), seed=st.integers(0, 2**32))
+    def meet(behaviour: Any, schedule: Any, policy: Policy, seed: int) -> None:
+        endpoint = MemoryEndpoint(**behaviour, network=schedule)
+        outcome = endpoint.download(1042, format="pdf", policy=policy, seed=seed)
+        reached[outcome.reason] += 1
+        assert endpoint.now <= policy.job_timeout + 1.0
+        assert all(session.generations <= 1 for session in endpoint.sessions)
+        consumed = sum(session.state is State.CONSUMED for session in endpoint.sessions)
+        if outcome.reason is Reason.DELIVERED:
+            assert endpoint.saw.count("get") >= 1
+            assert consumed >= 1 or len(endpoint.sessions) < outcome.sessions  # or forgotten since
+        assert endpoint.saw.count("run") <= outcome.sessions
+
+    meet()
+    wanted = {Reason.DELIVERED, Reason.EXPIRED, Reason.GENERATION_FAILED, Reason.INVALID_FORMAT}
+    assert wanted <= reached.keys(), reached
+
+
+class Hopeful:
+    """A job whose embedding calls a `run` "not sent" whenever its answer is lost: it will be generated twice."""
+
+    def __init__(self, download: Download) -> None:
+        self.download = download
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.download, name)
+
+    def receive(self, event: Event, *, now: float) -> tuple[Command, ...]:
+        run = next((one.number for one in self.download.outstanding if isinstance(one, Run)), None)
+        if isinstance(event, Lost) and event.number == run:
+            event = Lost(number=event.number, sent=Sent.NOT_SENT)
+        return self.download.receive(event, now=now)
+
+
+class Wrong(DownloadMachine):
+    policies = (Policy(preflight=Preflight.OFF),)
+
+    def begin(self, job: Job, *, policy: Policy, seed: int, now: float) -> Embedded:
+        return cast(Embedded, Hopeful(Download(job, policy=policy, seed=seed, now=now)))
+
+
+@pytest.mark.rules("I3")
+def test_an_embedding_that_sends_run_twice_is_caught() -> None:
+    with pytest.raises(AssertionError, match=r"a second `run` \(I3\)"):
+        for seed in range(500):
+            draw = Random(seed)
+            journey = Journey(JOB, draw.choice, policy=Wrong.policies[0], seed=seed, embedding=Wrong())
+            while not journey.over:
+                journey.answer(well=draw.random() < 0.6, kinds=FORGIVEN)
+                if not journey.over:
+                    journey.ring()
+
+
+class Narrow(DownloadMachine):
+    job = Job(element=7, format="csv")
+    policies = (Policy(job_timeout=100.0),)
+
+
+def test_a_machine_of_ones_own_job_and_policies_passes() -> None:
+    run_state_machine_as_test(Narrow, settings=settings(max_examples=20))
+
+
+def test_a_machine_has_no_job_before_its_first_rule() -> None:
+    with pytest.raises(AssertionError, match="no rule has run"):
+        assert Narrow().journey

@@ -1,0 +1,110 @@
+"""Delay after ready and number of polls, for jobs of 1 s to 30 min, in virtual time: ours against the peers' defaults.
+
+    make bench-schedule
+
+Ours is the core itself, once with `run` alive to its end and once with `run` lost soon. The peers are their own
+polling loops under a clock that stands still between two sleeps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from statistics import mean
+
+from rig import HERE, keep, python, show
+
+from reportdl_core import (
+    Check,
+    Download,
+    FormatsListed,
+    Get,
+    Init,
+    Job,
+    ListFormats,
+    Lost,
+    Run,
+    RunFinished,
+    Secret,
+    Sent,
+    Status,
+    StatusReported,
+    TokenIssued,
+)
+
+__all__: list[str] = []
+
+DURATIONS = [1, 2, 5, 10, 20, 45, 90, 180, 290, 600, 1200, 1440]
+ANSWER = 0.001  # seconds that any answer but `run`'s takes
+JOB = Job(element=1042, format="pdf")
+
+
+def cut_after(seconds: float) -> float:
+    # A `run` lost within 5 s is unproven, and begun anew at five minutes: beyond them another question than this one.
+    return 0.2 if seconds < 250 else 6.0
+
+
+def ours(seconds: float, *, seed: int, cut: bool) -> tuple[float, int]:
+    """Delay and polls of one job that is ready `seconds` after `run` was sent."""
+    now, polls, ready, ran = 0.0, 0, math.inf, -1
+    download = Download(JOB, seed=seed, now=now)
+    while True:
+        match download.outstanding[-1]:
+            case ListFormats(number=number):
+                now += ANSWER
+                download.receive(FormatsListed(number=number, formats=("pdf",)), now=now)
+            case Init(number=number):
+                now += ANSWER
+                download.receive(TokenIssued(number=number, token=Secret("abc")), now=now)
+            case Check(number=number):
+                now, polls = now + ANSWER, polls + 1
+                status = Status.READY if now >= ready else Status.IN_PROGRESS
+                download.receive(StatusReported(number=number, status=status), now=now)
+            case Get():
+                return now - ready, polls
+            case _:
+                run = next((command for command in download.outstanding if isinstance(command, Run)), None)
+                if run is not None and run.number != ran:
+                    ran, ready = run.number, now + seconds
+                when, late = download.alarm
+                answer = math.inf if run is None else (ready - seconds + cut_after(seconds) if cut else ready)
+                now = max(now, min(when, answer))
+                if run is not None and answer <= when:
+                    number = run.number
+                    event = Lost(number=number, sent=Sent.UNKNOWN) if cut else RunFinished(number=number)
+                    download.receive(event, now=now)
+                else:
+                    download.receive(late, now=now)
+
+
+def points() -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for name, cut in (("reportdl, `run` alive", False), ("reportdl, `run` lost", True)):
+        for seconds in DURATIONS:
+            # Over a span of durations: one duration alone may fall just after a poll, or just before.
+            spans = [seconds * (1 + part / 64) for part in range(16)]
+            runs = [ours(span, seed=seed, cut=cut) for seed in range(5) for span in spans]
+            delay, polls = mean(delay for delay, _ in runs), mean(polls for _, polls in runs)
+            found.append({"way": name, "seconds": seconds, "delay": delay, "polls": polls})
+    command = python(str(HERE / "peers" / "polling.py"), "virtual", *map(str, DURATIONS), peers=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found += [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return found
+
+
+def main() -> None:
+    found = points()
+    ways = list(dict.fromkeys(str(point["way"]) for point in found))
+    by = {(point["way"], point["seconds"]): point for point in found}
+    shown = [1, 10, 90, 600, 1440]
+    rows = [["delay after ready (polls)", *(f"{seconds} s" for seconds in shown)]]
+    for way in ways:
+        cells = [by[way, seconds] for seconds in shown]
+        rows.append([way, *(f"{cell['delay']:.2f} s ({cell['polls']:.0f})" for cell in cells)])
+    show("Schedules, in virtual time", rows)
+    keep("schedule", {"points": found})
+
+
+if __name__ == "__main__":
+    main()

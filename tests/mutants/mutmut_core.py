@@ -1,0 +1,204 @@
+"""Runs mutmut over the core, a group of modules at a time, and holds every survivor against the list of known ones.
+
+mutmut wants one source root of which it strips the name `src`, and runs every test in one process. The house has two
+roots, so the core and what its tests import are copied into a workshop laid out as mutmut expects; no file of the
+house is touched. What mutmut cannot see (tables at module level, properties) is broken by test_table_mutants.py and
+by the saboteurs. The walks, machines and races take seconds each and are left out, so the score is that of the tests
+which name what they hold.
+
+    python tests/mutants/mutmut_core.py values            a group; exit code 1 for an unexplained survivor
+    python tests/mutants/mutmut_core.py --keep DIR session    keep the workshop, so that a second run goes on
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from runpy import run_path
+from typing import NamedTuple
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+CORE = ROOT / "core" / "reportdl_core"
+KNOWN = HERE / "survivors.toml"
+
+# Each group takes well under half an hour on two cores.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "values": ("job", "secret", "guard", "policy", "formats", "names", "outcome", "exported", "lifecycle", "switches"),
+    "wire": ("wire", "wire_endpoint", "envelope", "disposition", "http_head", "coding", "small_answer"),
+    "transfer": ("exchange", "intake", "sink", "renewal", "lookup_exchange", "questions"),
+    "session": ("session", "record", "answers", "verdicts", "deadlines"),
+    "job": ("download", "inquiry", "asking", "lookup", "facts", "snapshots"),
+    "endpoint": ("endpoint", "endpoint_admission", "endpoint_messages", "endpoint_register", "endpoint_session"),
+}
+# Seconds each, or processes of their own.
+SLOW = ("test_*_machine.py", "test_session_races.py")
+# Declarations alone: mutmut changes functions, and these modules have none but reprs of enums.
+WITHOUT = {"commands", "errors", "events", "__init__"}
+
+_CONFIG = """\
+[tool.mutmut]
+source_paths = ["src"]
+only_mutate = [{modules}]
+pytest_add_cli_args_test_selection = ["tests/core"]
+use_git_change_detection = false
+
+[tool.pytest.ini_options]
+addopts = ["--import-mode=importlib", "-p", "no:reportdl", "-p", "no:xdist", "-p", "no:cacheprovider", "-m", "not deep"]
+filterwarnings = ["error"]
+markers = ["rules(*ids): rules", "needs(*programs): programs", "deep: long", "docs: pages"]
+"""
+
+# A test runs many times in one process, which Hypothesis calls unhealthy; and a mutant need not be shrunk.
+_CONFTEST = """\
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile(
+    "mutants",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=20,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("mutants")
+"""
+
+
+class Mutant(NamedTuple):
+    """One change, told apart by what it changes and not by mutmut's number, which moves with every edit."""
+
+    module: str
+    function: str
+    before: str
+    after: str
+
+
+class Result(NamedTuple):
+    """What became of the mutants of one module."""
+
+    killed: int
+    survived: tuple[Mutant, ...]
+
+
+def prepare(workshop: Path, modules: tuple[str, ...]) -> None:
+    """Lay the workshop out; a workshop that is there already keeps its mutants."""
+    shutil.rmtree(workshop / "mutants" / "tests", ignore_errors=True)
+    for source, target in ((CORE, "src/reportdl_core"), (ROOT / "adapters" / "reportdl", "src/reportdl")):
+        _mirror(source, workshop / target)
+    _mirror(ROOT / "tests" / "core", workshop / "tests" / "core", without=SLOW)
+    _write(workshop / "tests" / "conftest.py", _CONFTEST)
+    listed = ", ".join(f'"src/reportdl_core/{module}.py"' for module in modules)
+    _write(workshop / "pyproject.toml", _CONFIG.format(modules=listed))
+
+
+def _mirror(source: Path, target: Path, without: tuple[str, ...] = ()) -> None:
+    # Files that did not change keep their time: mutmut goes by it.
+    wanted = {one.relative_to(source) for one in source.rglob("*.py") if not any(map(one.match, without))}
+    for path in sorted(wanted):
+        _write(target / path, (source / path).read_text())
+    for path in sorted(target.rglob("*.py")):
+        if path.relative_to(target) not in wanted:
+            path.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def tried(workshop: Path, modules: tuple[str, ...], children: int) -> dict[str, Result]:
+    """What became of each module's mutants."""
+    results = workshop / "results.json"
+    command = [sys.executable, HERE / "warm_run.py", str(children), results]
+    done = subprocess.run(command, cwd=workshop, text=True, check=False, stdout=subprocess.PIPE)
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout[-3000:])
+        raise SystemExit("the tests do not pass in the workshop, or mutmut has changed")
+    told: dict[str, dict[str, str]] = json.loads(results.read_text())
+    by_module: dict[str, list[str]] = {module: [] for module in modules}
+    for name in told:
+        by_module[name.removeprefix("reportdl_core.").partition(".")[0]].append(name)
+    return {
+        module: Result(
+            killed=sum(not told[name]["diff"] for name in names),
+            survived=tuple(_told(name, told[name]["diff"]) for name in names if told[name]["diff"]),
+        )
+        for module, names in by_module.items()
+    }
+
+
+def _told(name: str, diff: str) -> Mutant:
+    module, _, function = name.removeprefix("reportdl_core.").rpartition(".")
+    function = function.partition("__mutmut_")[0].removeprefix("x_").removeprefix("x\N{LATIN LETTER LATERAL CLICK}")
+    lines = [line for line in diff.splitlines() if re.match(r"[-+](?![-+]{2} )", line)]
+    before = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
+    after = " ".join(line[1:].strip() for line in lines if line.startswith("+"))
+    return Mutant(module, function.replace("\N{LATIN LETTER LATERAL CLICK}", "."), before, after)
+
+
+def known() -> dict[Mutant, str]:
+    """The survivors that are listed, each with its reason."""
+    if not KNOWN.exists():
+        return {}
+    listed = tomllib.loads(KNOWN.read_text()).get("survivor", [])
+    return {Mutant(one["module"], one["function"], one["before"], one["after"]): one["reason"] for one in listed}
+
+
+def report(results: dict[str, Result]) -> int:
+    """Print the score, module by module, and each survivor that nobody explained; how many those are."""
+    reasons = known()
+    unexplained = [mutant for result in results.values() for mutant in result.survived if mutant not in reasons]
+    for module, result in sorted(results.items()):
+        total = result.killed + len(result.survived)
+        score = f"{100 * result.killed / total:5.1f} %" if total else "nothing to change"
+        print(f"{module:20} {result.killed:5} of {total:5} killed  {score}")
+    killed = sum(result.killed for result in results.values())
+    total = killed + sum(len(result.survived) for result in results.values())
+    print(f"{'together':20} {killed:5} of {total:5} killed  {100 * killed / max(total, 1):5.1f} %")
+    for mutant in unexplained:
+        print(f"\nsurvived, unexplained: {mutant.module}.{mutant.function}\n  - {mutant.before}\n  + {mutant.after}")
+    return len(unexplained)
+
+
+def told(groups: list[str], results: dict[str, Result]) -> None:
+    """The score as a row of docs/proof.md."""
+    record = run_path(str(ROOT / "tests" / "proof" / "figures.py"))["record"]
+    killed = sum(result.killed for result in results.values())
+    total = killed + sum(len(result.survived) for result in results.values())
+    score = 100 * killed / total
+    measured = f"{killed} of {total} killed, {score:.1f} %; {total - killed} survivors"
+    name = " ".join(groups)
+    record(f"mutants of the core: {name}", measured, target="95 %", met=score >= 95, by=f"make deep-mutants-{name}")
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("groups", nargs="+", choices=sorted(GROUPS), metavar="GROUP")
+    parser.add_argument("--keep", type=Path, help="work here and leave it")
+    parser.add_argument("--children", type=int, default=2)
+    asked = parser.parse_args()
+    modules = tuple(module for group in asked.groups for module in GROUPS[group])
+    workshop = asked.keep or Path(tempfile.mkdtemp(prefix="reportdl-mutants-"))
+    try:
+        prepare(workshop, modules)
+        results = tried(workshop, modules, asked.children)
+        told(asked.groups, results)
+        return 1 if report(results) else 0
+    finally:
+        if asked.keep is None:
+            shutil.rmtree(workshop, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
