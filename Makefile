@@ -17,7 +17,7 @@ BENCH := PYTHONPATH=tests/bench BENCH_VENV=$(abspath $(PEERS_VENV)) $(PY)
 # Tests of the tests: mutants of the core by mutmut, a group of modules a part.
 MUTANTS := $(addprefix deep-mutants-,values wire transfer session job endpoint)
 # Each part is done in less than half an hour.
-DEEP := deep-core deep-adapters deep-races deep-files deep-saboteurs deep-fuzz $(MUTANTS)
+DEEP := deep-core deep-adapters deep-races deep-files deep-batch deep-celery deep-saboteurs deep-fuzz $(MUTANTS)
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -66,7 +66,7 @@ deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
 
 deep-adapters: $(READY)
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 $(addprefix --ignore=,$(KILLS)) tests/adapters
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/adapters/batch $(addprefix --ignore=,$(KILLS)) tests/adapters
 
 # Killed, and interrupted, two hundred times each.
 deep-files: $(READY)
@@ -75,6 +75,13 @@ deep-files: $(READY)
 # On Python 3.11, 3.12 and 3.13, as far as they are there.
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
+
+deep-batch: $(READY)
+	@$(PYTEST) -m deep --timeout=1800 --ignore=tests/adapters/batch/test_batch_celery.py tests/adapters/batch
+
+# Workers killed at random, and the broker restarted under them.
+deep-celery: $(READY)
+	@$(PYTEST) -s -m deep --timeout=1800 tests/adapters/batch/test_batch_celery.py
 
 # A core that breaks one invariant, thirteen times over: the tests of that invariant must see it.
 deep-saboteurs: $(READY)

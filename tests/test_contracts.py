@@ -20,7 +20,14 @@ DOORS = {"reportdl.__main__"}
 # Each library that is not Python's own, and the only places that may import it: a module, or all below a package.
 PLACES = {
     "aiohttp": {"reportdl.transports.aiohttp", "reportdl.testing"},
-    "anyio": {"reportdl.aio", "reportdl.drivers.asynchronous", "reportdl.transports", "reportdl.testing"},
+    "anyio": {
+        "reportdl.aio",
+        "reportdl.batch",
+        "reportdl.cli.batch_options",
+        "reportdl.drivers.asynchronous",
+        "reportdl.transports",
+        "reportdl.testing",
+    },
     "celery": {"reportdl.batch"},
     "click": {"reportdl.cli"},
     "cryptography": {"reportdl.seal"},
@@ -31,6 +38,7 @@ PLACES = {
     "hypothesis": {"reportdl.testing"},
     "pptx": {"reportdl.server.generators"},
     "pytest": {"reportdl.testing"},
+    "redis": {"reportdl.batch.flights"},
     "rich": {"reportdl.cli"},
     "starlette": {"reportdl.server"},
     "structlog": {"reportdl.logs"},

@@ -103,7 +103,7 @@ class AsyncClient:
         return await self._answer(self._calls.segments(element, now=anyio.current_time()))
 
     async def _answer(self, call: AskingCall[T]) -> T:
-        await drive(call.driven, errands=call.errands, transport=self._chosen())
+        await drive(call.driven, errands=call.errands, transport=self.transport)
         return call.result()
 
     async def download(
@@ -163,10 +163,12 @@ class AsyncClient:
         if call.standing is not None:
             return call.standing
         with call:
-            await drive(call.driven, errands=call.errands, transport=self._chosen(), observer=call.observer)
+            await drive(call.driven, errands=call.errands, transport=self.transport, observer=call.observer)
         return call.result()
 
-    def _chosen(self) -> AsyncTransport:
+    @property
+    def transport(self) -> AsyncTransport:
+        """What carries the requests, made when it is first needed: for those who drive jobs of their own over it."""
         if self._transport is None:
             self._transport = self._made()
         return self._transport

@@ -30,7 +30,7 @@ from reportdl_core.secret import Secret
 if TYPE_CHECKING:
     from reportdl.seal import Seal  # an extra: only who writes a checkpoint down needs it
 
-__all__ = ["Checkpoint", "CheckpointFile", "CheckpointUnusable", "Checkpointing", "OnCheckpoint", "taken_up"]
+__all__ = ["Checkpoint", "CheckpointFile", "CheckpointUnusable", "Checkpointing", "OnCheckpoint", "gone_on", "taken_up"]
 
 _VERSION: Final = 1
 _CONTEXT: Final = b"reportdl checkpoint\0"
@@ -146,14 +146,24 @@ class Checkpointing:
 
 
 def taken_up(checkpoint: Checkpoint, *, origin: Origin, policy: Policy, now: float) -> Download:
-    """The job as it was, older by the time away, with all that was in flight lost (D43). Raises CheckpointUnusable."""
+    """The job as it was, older by the time away, with all in flight lost (D43). Raises CheckpointUnusable."""
+    download = gone_on(checkpoint, origin=origin, policy=policy, now=now)
+    download.recover(now=now)
+    return download
+
+
+def gone_on(checkpoint: Checkpoint, *, origin: Origin, policy: Policy, now: float) -> Download:
+    """The same exactly, where it is certain that nothing of what it shows has been sent: it was handed over.
+
+    In any doubt `taken_up`: a `run` would else be sent twice (I3). Raises CheckpointUnusable.
+    """
     if checkpoint.over:
         raise CheckpointUnusable(f"the job ended already ({checkpoint.state.value}): there is nothing to resume")
     if checkpoint.origin != str(origin):
         # The token is that server's, and goes to no other (D31).
         raise CheckpointUnusable(f"the checkpoint is of {checkpoint.origin}, not of {origin}: begin the job anew")
     try:
-        download = Download.restore(
+        return Download.restore(
             checkpoint.snapshot,
             job=checkpoint.job,
             policy=policy,
@@ -164,8 +174,6 @@ def taken_up(checkpoint: Checkpoint, *, origin: Origin, policy: Policy, now: flo
         )
     except (LocalProtocolError, InvalidJob) as error:
         raise CheckpointUnusable(f"the checkpoint is damaged ({error}): begin the job anew") from error
-    download.recover(now=now)
-    return download
 
 
 @final

@@ -15,6 +15,8 @@ __all__ = ["app"]
 _COMMANDS: Final = {
     "get": "get",
     "formats": "formats",
+    "batch": "batch",
+    "resume": "resume",
     "list": "listing",
     "serve": "serve",
     "conform": "conform",
@@ -56,6 +58,7 @@ def app() -> None:
       reportdl list sales
       reportdl formats 1042
       reportdl get 1042 -f pdf -o out/
+      reportdl batch night.csv -o out/
 
     \b
     Exit codes
@@ -67,5 +70,6 @@ def app() -> None:
       5    not found, not downloadable, format not offered, no such endpoint
       6    expired or timed out
       7    network or server trouble: trying again can help
+      8    a batch, some of whose reports are not here
       130  Ctrl-C
     """  # noqa: D301 - click's own mark for lines that stay as they are

@@ -19,6 +19,7 @@ from reportdl.cli.speech import tell
 from reportdl_core.errors import Reason, ReportdlError
 
 if TYPE_CHECKING:
+    from reportdl.batch.servers import Server
     from reportdl.cli.watched import Watcher
     from reportdl.client import Client
     from reportdl.credentials import Credentials
@@ -74,6 +75,19 @@ class Connection:
             )
         finally:
             transport.close()
+
+    def server(self) -> Server:
+        """The same server for a batch. Raises as `client` does."""
+        from reportdl.batch.servers import Server
+
+        origin = self._origin()
+        return Server(
+            str(origin),
+            credentials=_credentials(self.token_file, bearer=self.bearer),
+            policy=self._policy(allow_unverified=False),
+            network=self.network,
+            allow_insecure=True,  # it has been allowed, or refused, already
+        )
 
     def _policy(self, allow_unverified: bool) -> Policy:
         from dataclasses import replace

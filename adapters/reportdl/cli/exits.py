@@ -1,8 +1,8 @@
 """Decides how a command ends: its exit code, and what is said on stderr.
 
 0 ok, 1 other, 2 usage, 3 generation failed, 4 credentials or no access, 5 not found, not downloadable or format not
-offered, 6 expired or timed out, 7 network or server trouble, 130 Ctrl-C. Must never show a traceback for something
-that a server, a network or a disk did, and never a token.
+offered, 6 expired or timed out, 7 network or server trouble, 8 some of a batch failed, 130 Ctrl-C. Must never show a
+traceback for something that a server, a network or a disk did, and never a token.
 """
 
 from __future__ import annotations

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import Connecting, connecting, format_completed, segment_option
+from reportdl.cli.options import (
+    Connecting,
+    connecting,
+    format_completed,
+    segment_option,
+    storage_option,
+    stored_options,
+)
 from reportdl.cli.speech import READER_LEFT, Pipe, say, tell
 from reportdl.cli.stops import Stopped
 from reportdl.cli.terminal import Display, display
 from reportdl_core.job import Job, identifier
 
 if TYPE_CHECKING:
+    from reportdl.client import Client
     from reportdl.files import Clash
     from reportdl.progress import Progress
     from reportdl.trace import Recording
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["get"]
 
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 _LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
 
 
@@ -44,9 +54,10 @@ _LEGIBLE: Final = frozenset({"csv", "xml", "mhtml"})
     "--output",
     default=".",
     show_default=True,
-    metavar="DIR|FILE|-",
-    help="A folder (one that exists, or a name that ends in /), a file, or - for stdout.",
+    metavar="DIR|FILE|URL|-",
+    help="A folder (one that exists, or a name that ends in /), a file, a URL such as s3://bucket/x.pdf, or -.",
 )
+@storage_option
 @click.option("--overwrite", is_flag=True, help="In a folder: replace a file that has the name already.")
 @click.option("--skip-existing", is_flag=True, help="Keep a file that has the name already, and print its path.")
 @click.option("--allow-unverified", is_flag=True, help="Publish a file of which nothing proves that it is whole.")
@@ -64,6 +75,7 @@ def get(
     segment: str,
     key: str,
     output: str,
+    storage: tuple[str, ...],
     overwrite: bool,
     skip_existing: bool,
     allow_unverified: bool,
@@ -95,6 +107,9 @@ def get(
     with display(label, plain=plain) as shown, connection.client(shown, allow_unverified=allow_unverified) as client:
         seen = _Seen(shown)
         try:
+            if _URL.match(output):
+                _to_url(client, job, output, clash, stored_options(storage), seen, recording, as_json=as_json)
+                return
             got = client.download(
                 job.element,
                 segment=job.segment,
@@ -108,9 +123,7 @@ def get(
             stop.note = seen.note(output)
             raise
         finally:
-            if recording is not None and recording.broken is not None:
-                why = recording.broken.strerror or recording.broken
-                tell(f"reportdl: note: the trace could not be written to its end: {why}")
+            _told_if_broken(recording)
     if pipe is not None and pipe.reader_left:
         raise click.exceptions.Exit(READER_LEFT)
     _told(got, as_json=as_json)
@@ -120,6 +133,41 @@ def _recording(path: str) -> Recording:
     from reportdl.trace import recording
 
     return recording(path)
+
+
+def _told_if_broken(recording: Recording | None) -> None:
+    if recording is not None and recording.broken is not None:
+        why = recording.broken.strerror or recording.broken
+        tell(f"reportdl: note: the trace could not be written to its end: {why}")
+
+
+def _to_url(
+    client: Client,
+    job: Job,
+    output: str,
+    clash: Clash | None,
+    options: dict[str, Any],
+    seen: _Seen,
+    recording: Recording | None,
+    *,
+    as_json: bool,
+) -> None:
+    from reportdl.batch.single import download_to_url
+
+    stored = download_to_url(client, job, output, clash=clash, options=options, on_progress=seen, observe=recording)
+    got = stored.receipt
+    if not as_json:
+        say(stored.url)
+    elif got is None:
+        say(
+            json.dumps(
+                {"path": stored.url, "warnings": ["a file of this name was already there and was left as it was"]}
+            )
+        )
+    else:
+        said = {"path": stored.url, "filename": got.filename, "content_type": got.content_type, "size": got.size}
+        more = {"sha256": got.sha256, "length_verified": got.length_verified, "warnings": list(got.warnings)}
+        say(json.dumps({**said, **more}))
 
 
 def _clash(overwrite: bool, skip_existing: bool) -> Clash | None:

@@ -15,7 +15,16 @@ import click
 
 from reportdl.cli.connection import Connection
 
-__all__ = ["Connecting", "connecting", "connecting_loosely", "format_completed", "logged", "segment_option"]
+__all__ = [
+    "Connecting",
+    "connecting",
+    "connecting_loosely",
+    "format_completed",
+    "logged",
+    "segment_option",
+    "storage_option",
+    "stored_options",
+]
 
 R = TypeVar("R")
 
@@ -107,6 +116,26 @@ def segment_option(command: Callable[..., R]) -> Callable[..., R]:
         help="A dimension *value* id, such as the one of `North`, not of the dimension `Region`; 0 for a report "
         "without segments.",
     )(command)
+
+
+def storage_option(command: Callable[..., R]) -> Callable[..., R]:
+    """Take `--storage-option`, any number of times."""
+    return click.option(
+        "--storage-option",
+        "storage",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="For a URL's store, such as endpoint_url=http://...; may be given several times. Keys belong into the "
+        "environment.",
+    )(command)
+
+
+def stored_options(storage: tuple[str, ...]) -> dict[str, Any]:
+    """What was said by `--storage-option`. Raises click.UsageError."""
+    pairs = [text.partition("=") for text in storage]
+    if wrong := next((name for name, equals, _ in pairs if not equals), None):
+        raise click.UsageError(f"--storage-option takes NAME=VALUE, not {wrong!r}")
+    return {name: value for name, _, value in pairs}
 
 
 def logged(name: str) -> None:

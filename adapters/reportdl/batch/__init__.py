@@ -1,0 +1,36 @@
+"""Many reports in one go: a list of jobs, one ledger that survives every kill, any destination.
+
+    import reportdl, reportdl.batch
+    server = reportdl.batch.Server("https://mi.example.com", credentials=reportdl.Bearer("..."))
+    summary = reportdl.batch.run("night.csv", server, ledger="night.ledger", to="out/", name="{element}-{date}.{ext}")
+    print(summary.text())
+
+The same call again, or `resume`, goes on where the last process was. The command is `reportdl batch`.
+"""
+
+from __future__ import annotations
+
+from reportdl.batch.calls import resume, run
+from reportdl.batch.inputs import Wanted
+from reportdl.batch.ledger import Ledger, LedgerUnusable
+from reportdl.batch.plan import Again, Budget, Lanes
+from reportdl.batch.servers import Server
+from reportdl.batch.summary import Cause, Summary
+from reportdl.batch.templates import TemplateUnusable
+from reportdl.batch.texts import InputUnusable
+
+__all__ = [
+    "Again",
+    "Budget",
+    "Cause",
+    "InputUnusable",
+    "Lanes",
+    "Ledger",
+    "LedgerUnusable",
+    "Server",
+    "Summary",
+    "TemplateUnusable",
+    "Wanted",
+    "resume",
+    "run",
+]

@@ -1,0 +1,174 @@
+"""Decides how many rows are under way at a time, on one event loop in one thread: reads, dispatches, ends.
+
+What a row needs is `bring`'s; which may begin, and when to give all up, is `plan`'s. Must never hold more than a
+handful of rows in memory, and never begin one that another process has done.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, Protocol, final
+
+import anyio
+import anyio.to_thread
+
+from reportdl.batch.bring import Bringer, Brought, Failed, Undelivered
+from reportdl.batch.inputs import BadLine
+from reportdl.batch.ledger import Ledger
+from reportdl.batch.plan import Breaker, Budget, Lanes, State, tried_again
+from reportdl.batch.rows import Added, Row, Wished
+from reportdl.batch.servers import Server
+from reportdl_core.errors import Reason
+
+__all__ = ["Engine", "Watch"]
+
+_CHUNK: Final = 500
+_AHEAD: Final = 5_000  # waiting rows beyond which an endless input is left alone for a while
+_BEAT: Final = 1.0
+
+
+class Watch(Protocol):
+    """Who is told how the batch goes, in the loop's thread."""
+
+    def added(self, added: Added) -> None:
+        """Lines were taken."""
+
+    def all_read(self) -> None:
+        """No more lines will come."""
+
+    def began(self, row: Row) -> None:
+        """A row is under way."""
+
+    def ended(self, row: Row, brought: Brought, *, again_at: float | None) -> None:
+        """A row came to an end, or is to be tried again at `again_at`."""
+
+    def beat(self) -> None:
+        """A second has passed."""
+
+
+@final
+class Engine:
+    """Runs one batch in this process. `lines` is the input that is still to be read, if there is any."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        servers: Mapping[str, Server],
+        bringer: Bringer,
+        lanes: Lanes,
+        budget: Budget,
+        watch: Watch,
+        lines: Iterator[Wished | BadLine] | None = None,
+        endless: bool = False,
+    ) -> None:
+        self._ledger, self._servers, self._bringer = ledger, servers, bringer
+        self._lanes, self._budget, self._watch = lanes, budget, watch
+        self._lines, self._endless = lines, endless
+        self._breakers = {name: Breaker() for name in servers}
+        self._busy: set[int] = set()
+        self._first: dict[str, deque[Row]] = {name: deque() for name in servers}
+        self._wake = anyio.Event()
+        self._failure: Exception | None = None
+
+    @property
+    def stopped(self) -> Reason | None:
+        """Why not all was tried: what would have condemned every other job too."""
+        return next((one.tripped for one in self._breakers.values() if one.tripped is not None), None)
+
+    async def run(self, taken_up: Iterable[Row] = ()) -> None:
+        """Bring every row to its end; those that another process had begun come first."""
+        for row in taken_up:
+            self._first[row.server].append(row)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._beats)
+            if self._lines is not None:
+                tasks.start_soon(self._read)
+            while self._failure is None and await self._dispatch(tasks.start_soon):
+                self._wake = anyio.Event()
+                with anyio.move_on_after(_BEAT):
+                    await self._wake.wait()
+            tasks.cancel_scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    # -- rows come in ---------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        lines, since = self._lines, self._ledger.newest()
+        assert lines is not None
+        try:
+            # In a thread: whoever makes the jobs may take their time over each.
+            while chunk := await anyio.to_thread.run_sync(lambda: list(itertools.islice(lines, _CHUNK))):
+                self._watch.added(self._ledger.add(chunk, since=since))
+                self._wake.set()
+                while self._endless and self._ledger.counts()[State.WAITING] > _AHEAD:  # noqa: ASYNC110 - rows end often
+                    await anyio.sleep(_BEAT)
+            self._ledger.all_read()
+            self._watch.all_read()
+        except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way has been stopped
+            self._failure = error
+        self._lines = None
+        self._wake.set()
+
+    async def _beats(self) -> None:
+        while True:
+            await anyio.sleep(_BEAT)
+            self._ledger.flush(time.time())
+            self._watch.beat()
+
+    # -- rows go out ----------------------------------------------------------------------------------------------
+
+    async def _dispatch(self, start: Callable[..., object]) -> bool:
+        """Begin what may begin; whether there is anything left to wait for."""
+        for name in self._servers:
+            if self._breakers[name].tripped is not None:
+                continue
+            for row in self._ready(name):
+                self._busy.add(row.id)
+                self._lanes.take(name)
+                self._watch.began(row)
+                start(self._bring, row, self._servers[name])
+        if self._busy or self._lines is not None:
+            return True
+        return self.stopped is None and self._ledger.next_due() is not None
+
+    def _ready(self, server: str) -> list[Row]:
+        free = self._lanes.free(server)
+        ready: list[Row] = []
+        while self._first[server] and len(ready) < free:
+            ready.append(self._first[server].popleft())
+        if len(ready) < free:
+            most = free - len(ready)
+            ready += self._ledger.next_waiting(server, now=time.time(), most=most, but=frozenset(self._busy))
+        return ready
+
+    async def _bring(self, row: Row, server: Server) -> None:
+        try:
+            brought = await self._bringer.bring(row, server)
+        except Exception as error:  # noqa: BLE001 - a bug, or the ledger's own disk: everything stops, nothing is lost
+            self._failure = error
+        else:
+            self._ended(row, brought)
+        self._busy.discard(row.id)
+        self._lanes.give(row.server)
+        self._wake.set()
+
+    def _ended(self, row: Row, brought: Brought) -> None:
+        again_at: float | None = None
+        match brought:
+            case Failed(reason=reason, retryable=retryable):
+                self._breakers[row.server].ended(reason)
+                wanted = retryable and self.stopped is None
+                again_at = self._budget.next_at(attempts=row.attempts + 1, retryable=wanted, now=time.time())
+                if again_at is not None:
+                    self._ledger.append_note(row.id, tried_again(reason))
+                    self._ledger.update(row.id, state=State.WAITING.value, due=again_at)
+            case Undelivered():
+                self._breakers[row.server].ended(Reason.NOT_KEPT)
+            case _:
+                self._breakers[row.server].ended(Reason.DELIVERED)
+        self._watch.ended(row, brought, again_at=again_at)

@@ -1,0 +1,218 @@
+"""Decides what a list of jobs may look like: CSV in a spreadsheet's dialect, JSON Lines, or an iterator of jobs.
+
+One line at a time, so that a million are never a list. A line that cannot be used becomes a `BadLine` that says why in
+words for whoever wrote it; it stops nothing. Must never guess an id: `1.042` could be 1042 or 1 (D32).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from dataclasses import field as field_of
+from typing import Final, TypeAlias, cast
+
+from reportdl.batch.texts import InputUnusable, lines_of
+from reportdl_core.errors import InvalidJob
+from reportdl_core.job import Job, identifier
+
+__all__ = ["BadLine", "Jobs", "Line", "Wanted", "read_jobs"]
+
+_ALIASES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("element", "elementid", "id", "report", "reportid"), "element"),
+    **dict.fromkeys(("segment", "segmentid", "segmentvalueid", "dimensionid", "dimensionvalueid"), "segment"),
+    **dict.fromkeys(("format", "formatkey"), "format"),
+    **dict.fromkeys(("name", "filename", "file", "output"), "name"),
+}
+_POSITIONS: Final = ("element", "segment", "format", "name")  # of a file without a header
+_DELIMITERS: Final = ",;\t|"
+_SHOWN: Final = 80
+_TALLEST: Final = 50  # lines: beyond it a cell is no text that somebody wrote, but a quotation mark too many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One line that asks for a report. `line` counts from 1; `fields` are its further columns, for name templates.
+
+    `name` is the file's name as the line itself says it, relative to the destination; None leaves it to the template.
+    """
+
+    job: Job
+    line: int = 0
+    name: str | None = None
+    fields: Mapping[str, str] = field_of(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadLine:
+    """A line that cannot be used: what stands there, shortened, and what is wrong with it."""
+
+    line: int
+    text: str
+    problem: str
+
+
+Line: TypeAlias = Wanted | BadLine
+Jobs: TypeAlias = "str | os.PathLike[str] | Iterable[Job | Wanted | Mapping[str, object]]"
+"""A file of jobs (`-` for stdin), or the jobs themselves, one after the other."""
+
+
+def read_jobs(jobs: Jobs, *, format: str | None = None) -> Iterator[Line]:
+    """The lines, lazily and in order; `format` is for those that name none.
+
+    Raises InputUnusable where the whole is none: no such file, a header without an element.
+    """
+    if isinstance(jobs, str | os.PathLike):
+        lines = lines_of(os.fspath(jobs))
+        number, first = next(lines, (0, ""))
+        if not number:
+            return
+        if first.lstrip().startswith("{"):
+            yield from _from_json(_again(number, first, lines), format)
+        else:
+            yield from _from_csv(number, first, lines, format)
+        return
+    for number, one in enumerate(jobs, 1):
+        yield _from_object(number, one, format)
+
+
+def _again(number: int, first: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    yield number, first
+    yield from lines
+
+
+def _from_object(number: int, one: Job | Wanted | Mapping[str, object], format: str | None) -> Line:
+    if isinstance(one, Job):
+        return Wanted(line=number, job=one)
+    if isinstance(one, Wanted):
+        return Wanted(line=one.line or number, job=one.job, name=one.name, fields=one.fields)
+    return _wanted(number, str(dict(one)), _plain(one), format)
+
+
+def _from_json(lines: Iterator[tuple[int, str]], format: str | None) -> Iterator[Line]:
+    for number, text in lines:
+        if not text.strip():
+            continue
+        try:
+            value: object = json.loads(text)
+        except ValueError as error:
+            yield _bad(number, text, f"not JSON: {getattr(error, 'msg', None) or error}")
+            continue
+        except RecursionError:
+            yield _bad(number, text, "not JSON that anybody would write: nested too deeply")
+            continue
+        if not isinstance(value, dict):
+            yield _bad(number, text, 'must be one JSON object a line, such as {"element": 1042, "format": "pdf"}')
+            continue
+        yield _wanted(number, text, _plain(cast("Mapping[str, object]", value)), format)
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, str]:
+    """The values as the texts that a cell would hold; null is an empty one."""
+    return {str(key): "" if value is None else _text(value) for key, value in values.items()}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], format: str | None) -> Iterator[Line]:
+    delimiter = _delimiter(first)
+    if first.lower().startswith("sep="):  # how Excel is told the delimiter
+        delimiter, (number, first) = first.strip()[4:5] or delimiter, next(lines, (0, ""))
+    texts = _again(number, first, lines)
+    counted = _Counted(texts)
+    reader = csv.reader(counted, delimiter=delimiter, skipinitialspace=True)
+    columns: tuple[str, ...] | None = None
+    while True:
+        counted.first = 0
+        try:
+            cells = [cell.strip() for cell in next(reader)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield _bad(counted.first, counted.text, f"not CSV: {error}")
+            continue
+        start = counted.first
+        if not any(cells) or cells[0].startswith("#"):
+            continue
+        if counted.number - start > _TALLEST:
+            yield _bad(start, cells[0], f"a quotation mark is opened here and not closed before line {counted.number}")
+            continue
+        if columns is None:
+            columns, is_header = _columns(cells)
+            if is_header:
+                continue
+        yield _row(start, delimiter.join(cells), columns, cells, format)
+
+
+class _Counted:
+    """Hands texts on, and knows the numbers of a row's first and last: a quoted cell may hold line ends."""
+
+    def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
+        self._lines = lines
+        self.first = self.number = 0
+        self.text = ""
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> str:
+        self.number, self.text = next(self._lines)
+        self.first = self.first or self.number
+        return self.text
+
+
+def _delimiter(first: str) -> str:
+    """What stands most often in the first line; a comma where none does."""
+    return max(_DELIMITERS, key=first.count)
+
+
+def _columns(cells: list[str]) -> tuple[tuple[str, ...], bool]:
+    """The columns' names, and whether the line said them: a first cell of digits is a job already."""
+    if cells[0].isdigit():
+        if len(cells) == 2:
+            return ("element", "format"), False
+        return _POSITIONS, False
+    named = tuple(_canonical(cell) for cell in cells)
+    if "element" not in named:
+        shown = ", ".join(repr(cell) for cell in cells if cell)
+        raise InputUnusable(
+            f"the first line names no column `element`; it has {shown}. Columns: {', '.join(_POSITIONS)}"
+        )
+    if twice := next((name for name in named if name and named.count(name) > 1), None):
+        raise InputUnusable(f"the first line names the column {twice!r} twice")
+    return named, True
+
+
+def _canonical(name: str) -> str:
+    letters = "".join(one for one in name.lower() if one.isalnum())
+    return _ALIASES.get(letters, name.strip())
+
+
+def _row(line: int, text: str, columns: tuple[str, ...], cells: list[str], format: str | None) -> Line:
+    if len(cells) > len(columns) and any(cells[len(columns) :]):
+        return _bad(line, text, f"has {len(cells)} cells, and there are {len(columns)} columns")
+    return _wanted(line, text, dict(zip(columns, cells, strict=False)), format)
+
+
+def _wanted(line: int, text: str, values: dict[str, str], format: str | None) -> Line:
+    said = {_canonical(name): value for name, value in values.items()}
+    element, segment = said.pop("element", ""), said.pop("segment", "") or "0"
+    key, name = said.pop("format", "") or format, said.pop("name", "") or None
+    try:
+        if not element:
+            raise InvalidJob("has no element")
+        if key is None:
+            raise InvalidJob("has no format, and no --format was given for all")
+        job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=key)
+    except InvalidJob as error:
+        return _bad(line, text, str(error))
+    return Wanted(line=line, job=job, name=name, fields=said)
+
+
+def _bad(line: int, text: str, problem: str) -> BadLine:
+    shown = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return BadLine(line=line, text=shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}...", problem=problem)

@@ -1,0 +1,276 @@
+"""Decides what a caller types for a batch: `run` for a list of jobs, `resume` for a ledger. Puts the pieces together.
+
+A batch is its ledger: the same call again goes on where it was. Must never begin a second batch in one ledger, nor
+send what a ledger holds to another server than the one that it came from (I2).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol, final
+
+from reportdl.batch.bring import Bringer, Brought
+from reportdl.batch.destinations import Destination, Folder, destination_of
+from reportdl.batch.engine import Engine
+from reportdl.batch.holding import Holding
+from reportdl.batch.inputs import BadLine, Jobs, Wanted, read_jobs
+from reportdl.batch.ledger import Ledger, LedgerUnusable
+from reportdl.batch.plan import Again, Budget, Lanes, Start, State, start_of
+from reportdl.batch.progress import Board
+from reportdl.batch.rows import Added, Row, Wished
+from reportdl.batch.servers import Server
+from reportdl.batch.summary import Summary, summed_up
+from reportdl.batch.templates import NameTemplate, TemplateUnusable, safe_path
+from reportdl.files import Clash
+from reportdl.progress import Progress
+from reportdl.seal import Seal
+
+__all__ = ["Night", "Settings", "Viewer", "wishes"]
+
+_ID: Final = 8
+_AHEAD: Final = (State.HELD, State.RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a batch is begun with, and a resumed one goes on with.
+
+    `to` is a folder or an fsspec URL; `name` a template for the files' names, None for the server's own; `clash` says
+    what happens to a file that is there; `format` is for lines that name none; `source` the file of jobs, if it is one.
+    `engine` is `local` or `celery`: jobs that are with workers are not taken up by another process.
+    """
+
+    to: str = "."
+    name: str | None = None
+    clash: Clash = Clash.SUFFIX
+    format: str | None = None
+    source: str | None = None
+    engine: str = "local"
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {**asdict(self), "clash": self.clash.value}
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Settings:
+        """From what `stored` gave."""
+        values: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__}
+        values["clash"] = Clash(stored["clash"])
+        return cls(**values)
+
+
+class Viewer(Protocol):
+    """Who is told of what happens; `Board` has the numbers."""
+
+    def ended(self, row: Row, brought: Brought, *, again_at: float | None) -> None:
+        """A row came to an end, or will be tried again."""
+        ...
+
+    def beat(self) -> None:
+        """A second has passed."""
+        ...
+
+
+@final
+class _Watch:
+    """Keeps the board and tells the viewer."""
+
+    def __init__(self, board: Board, viewer: Viewer | None) -> None:
+        self._board, self._viewer = board, viewer
+
+    def added(self, added: Added) -> None:
+        self._board.added(added)
+
+    def all_read(self) -> None:
+        self._board.reading = False
+
+    def began(self, row: Row) -> None:
+        self._board.began(row)
+
+    def moved(self, row: Row, progress: Progress) -> None:
+        self._board.moved(row, progress)
+
+    def ended(self, row: Row, brought: Brought, *, again_at: float | None) -> None:
+        self._board.ended(row, brought, again_at=again_at)
+        if self._viewer is not None:
+            self._viewer.ended(row, brought, again_at=again_at)
+
+    def beat(self) -> None:
+        self._board.beat()
+        if self._viewer is not None:
+            self._viewer.beat()
+
+
+def wishes(
+    jobs: Jobs, settings: Settings, *, began: datetime, server: str, after: int = 0
+) -> Iterator[Wished | BadLine]:
+    """The lines of an input beyond `after`, each with the name that its file will have."""
+    template = None if settings.name is None else NameTemplate(settings.name)
+    for line in read_jobs(jobs, format=settings.format):
+        if line.line <= after:
+            continue
+        if isinstance(line, BadLine):
+            yield line
+            continue
+        try:
+            yield Wished(line=line.line, job=line.job, name=_named(line, template, began), server=server)
+        except TemplateUnusable as error:
+            yield BadLine(line=line.line, text=f"{line.job.element}", problem=str(error))
+
+
+def _named(line: Wanted, template: NameTemplate | None, began: datetime) -> str:
+    if line.name is not None:
+        return safe_path(line.name, line)
+    return "" if template is None else template.render(line, began=began)
+
+
+@final
+class Night:
+    """One batch in one ledger, for one process. Use it in a `with`.
+
+    `settings` begin a batch in a new ledger; None goes on with what stands there. Raises LedgerUnusable,
+    TargetUnusable, TemplateUnusable, KeyUnusable; nothing was sent then.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], settings: Settings | None, *, origin: str) -> None:
+        self.ledger: Ledger = Ledger(path, must_exist=settings is None)
+        try:
+            stored: dict[str, Any] = self.ledger.settings
+            if not stored:
+                if settings is None:
+                    raise LedgerUnusable(f"{self.ledger.path!r} holds no batch: begin one with `reportdl batch`")
+                stored = {"id": secrets.token_hex(_ID), "began": time.time(), "origin": origin, **settings.stored()}
+                self.ledger.keep_settings(stored)
+            if stored["origin"] != origin:
+                raise LedgerUnusable(f"{self.ledger.path!r} is a batch of {stored['origin']}, not of {origin}")
+            self.settings: Settings = Settings.read(stored)
+            if settings is not None and settings != self.settings:
+                raise LedgerUnusable(_differs(self.ledger.path, settings, self.settings))
+            self.id: str = stored["id"]
+            self.began: datetime = datetime.fromtimestamp(stored["began"]).astimezone()
+            self.seal: Seal = Seal.from_key_file(f"{self.ledger.path}.key")
+        except BaseException:
+            self.ledger.close()
+            raise
+
+    def __enter__(self) -> Night:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.ledger.close()
+
+    def destination(self, options: dict[str, Any] | None = None) -> tuple[Destination, Holding]:
+        """Where the files go, and where they wait for it; both made and tried. Raises TargetUnusable."""
+        settings = self.settings
+        destination = destination_of(settings.to, clash=settings.clash, options=options)
+        # Beside their final names, so that nothing is copied; for a store, beside the ledger.
+        folder = (
+            os.path.join(destination.root, f".reportdl-held-{self.id}") if isinstance(destination, Folder) else None
+        )
+        holding = Holding(folder or f"{self.ledger.path}.held")
+        destination.prepare()
+        holding.prepare()
+        return destination, holding
+
+    def lines(self, jobs: Jobs | None) -> Iterator[Wished | BadLine] | None:
+        """What is still to be read of the input; None where all of it stands in the ledger."""
+        last = self.ledger.last_line
+        source = jobs if jobs is not None else self.settings.source
+        if source is None or (jobs is None and last is None):
+            return None
+        if jobs is not None:
+            self.ledger.forget_refused()
+        # What is given is read anew, since it may have been mended; what stands there already is not added again.
+        return wishes(source, self.settings, began=self.began, server="", after=0 if jobs is not None else last or 0)
+
+    def taken_up(self, again: Again) -> Iterator[Row]:
+        """The rows that another process had under way; failed ones that are to be tried again wait from now on."""
+        failed = (row for row in self.ledger.rows(State.FAILED))
+        wanted = [row.id for row in failed if start_of(row.state, retryable=row.retryable, again=again) is Start.BEGIN]
+        self.ledger.begin_again(wanted)
+        return iter([row for state in _AHEAD for row in self.ledger.rows(state)])
+
+    def lead(
+        self,
+        *,
+        jobs: Jobs | None = None,
+        again: Again = Again.RETRYABLE,
+        budget: Budget,
+        viewer: Callable[[Board], Viewer] | None = None,
+    ) -> Summary:
+        """The same by a crew of workers, which this process leads. Raises ImportError without the extra `celery`."""
+        from reportdl.batch.crew import Crew
+        from reportdl.batch.environment import broker
+        from reportdl.batch.flights import Flights
+
+        taken_up = self.taken_up(again)
+        lines = self.lines(jobs)
+        board = Board(counts=self.ledger.counts(), reading=lines is not None)
+        flights = Flights(broker(), self.id)
+        try:
+            crew = Crew(
+                ledger=self.ledger,
+                flights=flights,
+                settings=self.ledger.settings,
+                budget=budget,
+                watch=_Watch(board, None if viewer is None else viewer(board)),
+                lines=lines,
+            )
+            crew.run(taken_up)
+        finally:
+            flights.close()
+        return summed_up(self.ledger, board, stopped=crew.stopped)
+
+    async def run(
+        self,
+        server: Server,
+        *,
+        jobs: Jobs | None = None,
+        again: Again = Again.RETRYABLE,
+        lanes: Lanes,
+        budget: Budget,
+        options: dict[str, Any] | None = None,
+        viewer: Callable[[Board], Viewer] | None = None,
+    ) -> Summary:
+        """Bring every job to its end, and say how it went. Cancelled, it can be resumed."""
+        destination, holding = self.destination(options)
+        holding.clear()
+        taken_up = self.taken_up(again)
+        lines = self.lines(jobs)
+        board = Board(counts=self.ledger.counts(), reading=lines is not None)
+        watch = _Watch(board, None if viewer is None else viewer(board))
+        bringer = Bringer(
+            store=self.ledger,
+            seal=self.seal,
+            holding=holding,
+            destination=destination,
+            watch=watch.moved,
+        )
+        endless = not (jobs is None or isinstance(jobs, str | os.PathLike))
+        engine = Engine(
+            ledger=self.ledger,
+            servers={"": server},
+            bringer=bringer,
+            lanes=lanes,
+            budget=budget,
+            watch=watch,
+            lines=lines,
+            endless=endless,
+        )
+        await engine.run(taken_up)
+        holding.put_away()
+        return summed_up(self.ledger, board, stopped=engine.stopped)
+
+
+def _differs(path: str, wanted: Settings, there: Settings) -> str:
+    new, old = wanted.stored(), there.stored()
+    name = next(name for name in new if new[name] != old[name])
+    return (
+        f"{path!r} holds a batch with another {name} ({old[name]!r}, not {new[name]!r}): "
+        "go on with it by `reportdl resume`, or begin another with --ledger"
+    )

@@ -1,0 +1,99 @@
+"""Decides how a batch reaches a server: what a client needs, made once, and the question for the formats.
+
+Must never make more than one transport for a server, nor ask one element for its formats twice (D12).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, final
+
+import anyio
+
+from reportdl.aio import AsyncClient
+from reportdl.calls import DEFAULT_POLICY
+from reportdl.credentials import Credentials
+from reportdl.drivers.asynchronous import drive
+from reportdl.errands import Errands
+from reportdl.network import Network
+from reportdl.origin import Origin
+from reportdl.renewals import Renewals
+from reportdl_core.exchange import Progress
+from reportdl_core.inquiry import Inquiry
+from reportdl_core.job import Job
+from reportdl_core.outcome import Outcome
+from reportdl_core.policy import Policy
+from reportdl_core.sink import Sink
+
+if TYPE_CHECKING:
+    from reportdl.transports.asynchronous import AsyncTransport
+
+__all__ = ["Server", "seed"]
+
+
+def seed() -> int:
+    """A seed for one job's jitter, so that jobs started together do not poll together (D19)."""
+    return int.from_bytes(os.urandom(4))
+
+
+@final
+class Server:
+    """A server that a batch takes reports from. `url`, `policy`, `network` and `allow_insecure` as for `Client`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: Credentials,
+        policy: Policy = DEFAULT_POLICY,
+        network: Network | None = None,
+        allow_insecure: bool = False,
+        transport: AsyncTransport | None = None,
+    ) -> None:
+        self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
+        self.policy: Policy = policy
+        self.credentials: Credentials = credentials
+        self._client = AsyncClient(
+            url,
+            credentials=credentials,
+            policy=policy,
+            network=network,
+            transport=transport,
+            allow_insecure=allow_insecure,
+        )
+        self._renewals = Renewals(credentials)  # one for all of its jobs (D16)
+        self._asking: dict[int, anyio.Lock] = {}
+
+    def __repr__(self) -> str:
+        return f"reportdl.batch.Server({str(self.origin)!r})"
+
+    @property
+    def transport(self) -> AsyncTransport:
+        """What carries its requests: one for all of its jobs."""
+        return self._client.transport
+
+    def asking(self, element: int) -> anyio.Lock:
+        """Held by whoever asks an element for its formats: the others wait for the answer."""
+        return self._asking.setdefault(element, anyio.Lock())
+
+    def answered(self, element: int) -> None:
+        """The formats of an element are known: nobody needs to wait any more."""
+        self._asking.pop(element, None)
+
+    def errands(self, *, sink: Sink | None = None, progress: Progress | None = None) -> Errands:
+        """What makes the requests of one job."""
+        return Errands(
+            self.origin, self.credentials, self.policy, sink=sink, progress=progress, renewals=self._renewals
+        )
+
+    async def formats(self, job: Job) -> tuple[str, ...] | Outcome:
+        """What the report offers (R8), or why that cannot be known."""
+        now = anyio.current_time()
+        inquiry = Inquiry(element=job.element, segment=job.segment, policy=self.policy, seed=seed(), now=now)
+        await drive(inquiry, errands=self.errands(), transport=self.transport)
+        assert inquiry.outcome is not None
+        return inquiry.outcome
+
+    async def aclose(self) -> None:
+        """Let go of its connections."""
+        await self._client.aclose()

@@ -1,0 +1,207 @@
+"""Decides what can be said on every command that carries a batch on, and carries it on: `batch` and `resume`.
+
+Ctrl-C and its like stop what is under way and leave the ledger as it is: what was begun can be taken up (D38). Must
+never end with 0 while a report is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from reportdl.cli.options import storage_option, stored_options
+from reportdl.cli.speech import say, tell
+from reportdl.cli.stops import Stopped
+
+if TYPE_CHECKING:
+    from reportdl.batch.night import Night, Settings
+    from reportdl.batch.servers import Server
+    from reportdl.batch.summary import Summary
+    from reportdl.cli.connection import Connection
+
+__all__ = ["SOME_FAILED", "Carrying", "carrying"]
+
+SOME_FAILED: Final = 8
+"""The exit code where a batch has ended and not every report is here."""
+
+_SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
+R = TypeVar("R")
+
+_OPTIONS: Final = (
+    click.option(
+        "--jobs",
+        "at_once",
+        type=click.IntRange(1, 1000),
+        default=4,
+        show_default=True,
+        metavar="N",
+        help="How many at a time. A BI server draws its reports with one browser: more is seldom faster.",
+    ),
+    click.option(
+        "--attempts",
+        type=click.IntRange(1, 20),
+        default=2,
+        show_default=True,
+        metavar="N",
+        help="How often a report is tried in one start, if it fails for a reason that may pass.",
+    ),
+    click.option(
+        "--again",
+        type=click.Choice(["retryable", "all", "none"]),
+        default="retryable",
+        show_default=True,
+        help="Which reports that failed in an earlier start are tried again.",
+    ),
+    storage_option,
+    click.option(
+        "--report",
+        "page",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Write a page at the end: every job on a timeline, generation times, failures by cause.",
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON Lines: one object a report, and a last one for all."
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrying:
+    """What was said about how a batch is carried on."""
+
+    at_once: int
+    attempts: int
+    again: str
+    storage: tuple[str, ...]
+    page: Path | None
+    as_json: bool
+
+    def through(self, connection: Connection, ledger: str, *, settings: Settings | None, jobs: str | None) -> None:
+        """Carry the batch to its end, or to a signal; say how it went; exit with its code."""
+        try:
+            from reportdl.batch.night import Night
+
+            server = connection.server()
+        except ImportError as error:
+            raise click.ClickException(f"{error}; a batch needs: pip install 'reportdl[batch]'") from None
+        with Night(ledger, settings, origin=str(server.origin)) as night:
+            engine = night.settings.engine
+            summary = self._celery(night, jobs) if engine == "celery" else self._local(night, server, jobs)
+            if self.page is not None:
+                self._write_page(night, self.page)
+        _told(summary, as_json=self.as_json)
+        if not summary.ok:
+            raise click.exceptions.Exit(SOME_FAILED)
+
+    def _local(self, night: Night, server: Server, jobs: str | None) -> Summary:
+        import anyio
+
+        return anyio.run(self._until_stopped, night, server, jobs)
+
+    async def _until_stopped(self, night: Night, server: Server, jobs: str | None) -> Summary:
+        import anyio
+
+        from reportdl.batch.plan import Again, Budget, Lanes
+        from reportdl.cli.batch_view import view
+
+        options = stored_options(self.storage)
+        stopped: list[int] = []
+        found: list[Summary] = []
+        failure: list[Exception] = []
+        with view(as_json=self.as_json) as shown:
+            async with anyio.create_task_group() as tasks:
+
+                async def work() -> None:
+                    try:
+                        summary = await night.run(
+                            server,
+                            jobs=jobs,
+                            again=Again(self.again),
+                            lanes=Lanes(in_all=self.at_once, per_server=self.at_once),
+                            budget=Budget(attempts=self.attempts),
+                            options=options,
+                            viewer=shown,
+                        )
+                        found.append(summary)
+                    except Exception as error:  # noqa: BLE001 - carried round the task group, which would wrap it
+                        failure.append(error)
+                    tasks.cancel_scope.cancel()
+
+                tasks.start_soon(_listen, stopped, tasks.cancel_scope.cancel)
+                tasks.start_soon(work)
+            with anyio.CancelScope(shield=True):
+                await server.aclose()
+        if failure:
+            raise failure[0]
+        if not found:
+            stop = Stopped(stopped[0])
+            stop.note = f"what is here stays; go on with: reportdl resume {night.ledger.path}"
+            raise stop
+        return found[0]
+
+    def _celery(self, night: Night, jobs: str | None) -> Summary:
+        from reportdl.batch.plan import Again, Budget
+        from reportdl.cli.batch_view import view
+
+        try:
+            with view(as_json=self.as_json) as shown:
+                return night.lead(
+                    jobs=jobs, again=Again(self.again), budget=Budget(attempts=self.attempts), viewer=shown
+                )
+        except ModuleNotFoundError as error:
+            raise click.ClickException(f"{error.name} is missing: pip install 'reportdl[celery]'") from None
+        except Stopped as stop:
+            stop.note = f"workers go on with what was sent; collect it with: reportdl resume {night.ledger.path}"
+            raise
+
+    def _write_page(self, night: Night, path: Path) -> None:
+        from reportdl.batch.report_page import write_page
+
+        write_page(night.ledger, path)
+        tell(f"the report is {path}")
+
+
+def _told(summary: Summary, *, as_json: bool) -> None:
+    tell(summary.text())
+    if as_json:
+        say(summary.json())
+
+
+async def _listen(stopped: list[int], stop: Callable[[], None]) -> None:
+    """Take the first signal for the end. Those that are ignored, as under `nohup`, stay so."""
+    import anyio
+
+    heard = [
+        number
+        for name in _SIGNALS
+        if (number := getattr(signal, name, None)) is not None and signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    if os.name == "nt" or not heard:
+        return  # the handlers of `stoppable` are heard there
+    with anyio.open_signal_receiver(*heard) as signals:
+        async for number in signals:
+            if not stopped:
+                stopped.append(number)
+                stop()
+
+
+def carrying(command: Callable[..., R]) -> Callable[..., R]:
+    """Give a command the options of a batch; it gets them as one argument, `carrying`."""
+
+    @functools.wraps(command)
+    def wrapped(**said: Any) -> R:
+        chosen = Carrying(**{name: said.pop(name) for name in Carrying.__dataclass_fields__})
+        return command(carrying=chosen, **said)
+
+    decorated: Callable[..., R] = wrapped
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated

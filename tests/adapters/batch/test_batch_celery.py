@@ -1,0 +1,223 @@
+"""Many workers over a real Redis: killed with -9, the broker restarted, and every job done once or named."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reportdl.batch.flights import Claim, Flights, LeaseLost
+from reportdl.seal import Seal
+from reportdl.server import LoopbackServer
+
+pytestmark = pytest.mark.needs("redis-server")
+
+
+class Broker:
+    """A redis-server of the test's own, with its append-only file on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        words = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
+        command = ["redis-server", *words, "--appendonly", "yes", "--logfile", "redis.log", "--daemonize", "no"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("redis-server does not start")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+
+class Workers:
+    """Worker processes, each the leader of a session of its own, so that one kill takes its pool along."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self._folder, self._env = folder, env
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, number: int, *, pool: int = 1) -> None:
+        words = ["worker", "--pool", "prefork", "-c", str(pool), "-n", f"w{number}-{time.monotonic_ns()}@test"]
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"]
+        command = [sys.executable, "-m", "celery", "-A", "reportdl.batch.celery", *words, *quiet]
+        with (self._folder / f"worker-{number}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=self._folder, env=self._env, stdout=log, stderr=log, start_new_session=True
+            )
+        self._running.append(process)
+
+    def kill(self, number: int) -> None:
+        process = self._running.pop(number)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def end(self) -> None:
+        while self._running:
+            self.kill(0)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    broker = Broker(tmp_path / "redis")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def crew(desk: Any, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Starts workers for an endpoint's URL."""
+    crews: list[Workers] = []
+    Seal.from_key_file(desk.folder / "crew.key")
+    monkeypatch.setenv("REPORTDL_BROKER", broker.url)
+
+    def start(url: str, count: int) -> Workers:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("REPORTDL_")}
+        more = {"REPORTDL_URL": url, "REPORTDL_TOKEN": "any", "REPORTDL_BROKER": broker.url, "NO_PROXY": "*"}
+        env = {**kept, **more, "REPORTDL_KEY_FILE": str(desk.folder / "crew.key"), "C_FORCE_ROOT": "1"}
+        workers = Workers(desk.folder, env)
+        crews.append(workers)
+        for number in range(count):
+            workers.start(number)
+        return workers
+
+    yield start
+    for workers in crews:
+        workers.end()
+
+
+def lead(desk: Any, broker: Broker, url: str, *words: str) -> subprocess.Popen[bytes]:
+    """The process that leads them."""
+    os.environ["REPORTDL_BROKER"] = broker.url
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REPORTDL_")}
+    env = {**kept, "REPORTDL_URL": url, "REPORTDL_TOKEN": "any", "REPORTDL_BROKER": broker.url, "NO_PROXY": "*"}
+    command = [sys.executable, "-m", "reportdl", *words]
+    return subprocess.Popen(command, cwd=desk.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+BATCH = ("batch", "night.csv", "-o", "out", "--engine", "celery")
+
+
+def told(desk: Any) -> Counter[str]:
+    """What the ledger says of generations beyond the first, each by itself."""
+    return Counter(part for note in desk.rows("note") if note for part in note.split("; "))
+
+
+@pytest.mark.rules("D43", "I3")
+def test_ten_jobs_and_a_worker_that_is_killed(desk, broker, crew):
+    desk.jobs(*(f"1042,csv,r{number}" for number in range(10)))
+    with LoopbackServer(generation_seconds=1.0, generations_at_once=16) as server:
+        workers = crew(server.url, 2)
+        leader = lead(desk, broker, server.url, *BATCH)
+        server.wait_for("run", 2, timeout=40.0)
+        workers.kill(0)
+        workers.start(2)
+        out, err = leader.communicate(timeout=55)
+        assert leader.returncode == 0, err.decode()
+        assert len(out.splitlines()) == 10
+        assert [name for name in desk.files if not name.startswith(".")] == sorted(f"r{n}.csv" for n in range(10))
+        assert server.count("run") == 10 + sum(told(desk).values())
+        assert server.count("init") >= 10
+    assert desk.rows("state") == ["done"] * 10
+
+
+@pytest.mark.rules("D37")
+def test_a_step_is_claimed_by_one_and_an_older_message_by_nobody(broker):
+    flights = Flights(broker.url, "b")
+    number = flights.begin(7, {"name": "x"})
+    assert number is not None
+    assert flights.begin(7, {}) is None
+    flights.sent(7, number)
+    with flights.claim(7, number, "one") as (claim, flight):
+        assert claim is Claim.FIRST
+        assert flight is not None
+        assert flight.record == {"name": "x"}
+        with flights.claim(7, number, "two") as (second, nothing):
+            assert (second, nothing) == (Claim.HELD, None)
+        flight.record["name"] = "y"
+        onward = flight.hand_on()
+        with pytest.raises(LeaseLost):
+            flight.write()
+        with pytest.raises(LeaseLost):
+            flight.end()
+    with flights.claim(7, number, "three") as (claim, _):
+        assert claim is Claim.STALE
+    with flights.claim(7, onward, "four") as (claim, flight):
+        assert flight is not None
+        assert (claim, flight.record, flight.claims) == (Claim.FIRST, {"name": "y"}, 1)
+    flights._redis.delete(flights._lease(7))  # the fourth has died
+    with flights.claim(7, onward, "five") as (claim, flight):
+        assert flight is not None
+        assert (claim, flight.claims) == (Claim.AGAIN, 2)
+        flight.end()
+    with flights.claim(7, onward, "six") as (claim, _):
+        assert claim is Claim.OVER
+    assert flights.results() == {7: {"name": "y"}}
+    flights.collected([7])
+    flights.forget()
+    assert flights._redis.dbsize() == 0
+    flights.close()
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1500)
+@pytest.mark.rules("D43", "I3", "I10")
+def test_two_hundred_jobs_while_workers_are_killed_and_the_broker_is_restarted(desk, broker, crew):
+    jobs, chance = 200, random.Random(8)
+    desk.jobs(*(f"1042,csv,r{number}" for number in range(jobs)))
+    with LoopbackServer(generation_seconds=1.0, generations_at_once=16) as server:
+        workers = crew(server.url, 4)
+        leader = lead(desk, broker, server.url, *BATCH)
+        kills = restarts = 0
+        began = time.monotonic()
+        while leader.poll() is None:
+            time.sleep(chance.uniform(2.0, 6.0))
+            if leader.poll() is None and kills < 25:
+                workers.kill(chance.randrange(4))
+                workers.start(4 + kills)
+                kills += 1
+            if kills in (8, 16) and restarts < kills // 8:
+                broker.restart()
+                restarts += 1
+        out, err = leader.communicate(timeout=60)
+        runs, named = server.count("run"), told(desk)
+        print(
+            f"\n{jobs} jobs, {kills} workers killed with -9, {restarts} restarts of the broker, "
+            f"{time.monotonic() - began:.0f} s; `run` at the server {runs}; named in the ledger: {dict(named)}"
+        )
+        assert leader.returncode == 0, err.decode()
+        assert [name for name in desk.files if not name.startswith(".")] == sorted(f"r{n}.csv" for n in range(jobs))
+        assert kills >= 10
+        assert restarts >= 1
+        assert runs == jobs + sum(count for note, count in named.items() if note.startswith("generated again"))
+    assert desk.rows("state") == ["done"] * jobs
+    assert len(out.splitlines()) == jobs

@@ -1,0 +1,164 @@
+"""A batch as a program runs it: `reportdl.batch.run`, in this process, against the endpoint on loopback."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from typing import Any
+
+import pytest
+
+import reportdl
+import reportdl.batch
+from reportdl.batch import Again, Budget, LedgerUnusable
+from reportdl.files import Clash
+
+AT_ONCE = Budget(attempts=2, pause=0.01)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a batch in one ledger."""
+
+    def run(jobs: Any, server: Any, **more: Any) -> reportdl.batch.Summary:
+        far = reportdl.batch.Server(server.url, credentials=reportdl.Token("any"), policy=more.pop("policy", POLICY))
+        options = {"ledger": tmp_path / "ledger", "to": str(tmp_path / "out"), "budget": AT_ONCE, **more}
+        return reportdl.batch.run(jobs, far, **options)
+
+    return run
+
+
+POLICY = reportdl.Policy(first_contact=0.3, silence=0.3)
+
+
+def job(element: int = 1042, format: str = "csv", segment: int = 0) -> reportdl.Job:
+    return reportdl.Job(element=element, segment=segment, format=format)
+
+
+def rows(tmp_path, columns: str) -> list[Any]:
+    ledger = sqlite3.connect(tmp_path / "ledger")
+    try:
+        return ledger.execute(f"SELECT {columns} FROM jobs ORDER BY line").fetchall()
+    finally:
+        ledger.close()
+
+
+def files(tmp_path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "out").iterdir())
+
+
+@pytest.mark.rules("D12")
+def test_the_formats_of_an_element_are_asked_for_once(serving, run, tmp_path):
+    server = serving()
+    jobs = [job(format="csv"), job(format="pdf"), job(format="image"), job(1044, segment=71), job(1044, segment=72)]
+    summary = run(jobs, server, name="{element}-{segment}.{ext}")
+    assert summary.ok
+    assert server.count("formats") == 2
+    assert files(tmp_path) == ["1042-0.csv", "1042-0.pdf", "1042-0.png", "1044-71.csv", "1044-72.csv"]
+    assert (summary.done, summary.here, summary.failed) == (5, 5, 0)
+    assert summary.size == sum(path.stat().st_size for path in (tmp_path / "out").iterdir())
+
+
+@pytest.mark.rules("D12", "R5", "R10")
+def test_one_segment_that_is_not_there_condemns_no_other(serving, run, tmp_path):
+    server = serving()
+    summary = run([job(1044, segment=999), job(1044, segment=71), job(1043, format="xls")], server)
+    assert (summary.done, summary.failed) == (1, 2)
+    assert {cause.reason for cause in summary.causes} == {"not found", "invalid format"}
+    assert server.count("init") == 1  # what is not offered is known without a token
+    assert rows(tmp_path, "state, attempts") == [("failed", 1), ("done", 1), ("failed", 1)]
+
+
+@pytest.mark.rules("D24")
+def test_names_of_the_servers_own_get_suffixes_and_are_told(serving, run, tmp_path):
+    jobs = [reportdl.batch.Wanted(job=job()), reportdl.batch.Wanted(job=job(), name="mine")]
+    summary = run(jobs, serving())
+    assert summary.ok
+    assert sorted(path.rpartition("/")[2] for (path,) in rows(tmp_path, "path")) == files(tmp_path)
+
+
+def test_an_iterator_is_read_as_the_jobs_are_done(serving, run, tmp_path):
+    read = []
+
+    def jobs():
+        for number in range(30):
+            read.append(number)
+            yield reportdl.batch.Wanted(job=job(), name=f"r{number}")
+
+    assert run(jobs(), serving()).done == 30
+    assert len(read) == 30
+
+
+def test_an_iterator_that_breaks_is_raised_and_loses_nothing(serving, run, tmp_path):
+    def jobs():
+        yield from ({"element": 1042, "format": "csv", "name": f"r{number}"} for number in range(600))
+        raise RuntimeError("the list broke off")
+
+    with pytest.raises(RuntimeError, match="broke off"):
+        run(jobs(), serving(generation_seconds=5.0))
+    assert len(rows(tmp_path, "id")) == 500
+
+
+@pytest.mark.rules("I13", "D16")
+def test_a_refused_credential_stops_the_batch_at_the_first_job(serving, run, tmp_path):
+    server = serving(faults=["*.unauthorized"])
+    summary = run([job(format=key) for key in ("csv", "pdf", "image", "xml", "mhtml", "xls")], server, at_once=1)
+    assert summary.stopped is reportdl.Reason.CREDENTIALS
+    assert (summary.failed, summary.unfinished) == (1, 5)
+    assert len(server.calls) == 1
+    assert "no other could have succeeded either (credentials)" in summary.text()
+    server.no_faults()
+    again = run([job(format=key) for key in ("csv", "pdf", "image", "xml", "mhtml", "xls")], server)
+    assert (again.done, again.stopped) == (6, None)
+
+
+@pytest.mark.rules("I13")
+def test_what_may_pass_is_tried_again_and_named(serving, run, tmp_path):
+    # Twice two transfers are cut: the core's own budget for this job is used up (D21), the batch's is not.
+    server = serving(faults=["get.cut_at=10:4"])
+    summary = run([job()], server, policy=reportdl.Policy(first_pause=0.01))
+    assert summary.ok
+    assert (server.count("run"), server.count("get")) == (3, 5)
+    ((attempts, runs, note),) = rows(tmp_path, "attempts, runs, note")
+    assert (attempts, runs) == (2, 3)
+    assert note.split("; ") == [
+        "generated again: the transfer broke, and the server gives a file once",
+        "tried again: it had failed (transfer lost)",
+    ]
+
+
+def test_what_failed_is_tried_again_by_the_next_start_as_was_said(serving, run, tmp_path):
+    server = serving()
+    jobs = [job(9999), job()]
+    assert run(jobs, server).failed == 1
+    asked = len(server.calls)
+    assert run(jobs, server).failed == 1
+    assert len(server.calls) == asked  # trying again cannot help
+    assert run(jobs, server, again=Again.ALL).failed == 1
+    assert len(server.calls) == asked + 1
+
+
+def test_a_ledger_is_one_batch(serving, run, tmp_path):
+    server = serving()
+    run([job()], server, name="{element}")
+    with pytest.raises(LedgerUnusable, match=r"another name \('\{element\}', not 'x'\)"):
+        run([job()], server, name="x")
+    with pytest.raises(LedgerUnusable, match="another clash"):
+        run([job()], server, name="{element}", clash=Clash.SKIP)
+
+
+@pytest.mark.rules("D37")
+def test_no_more_than_was_said_are_under_way(serving, run, tmp_path):
+    server = serving(generation_seconds=0.3, generations_at_once=16)
+    jobs = [reportdl.batch.Wanted(job=job(), name=f"r{number}") for number in range(6)]
+    assert run(jobs, server, at_once=2).done == 6
+    starts = [row[0] for row in rows(tmp_path, "began")]
+    ends = [row[0] for row in rows(tmp_path, "ended")]
+    moments = sorted([(when, 1) for when in starts] + [(when, -1) for when in ends])
+    assert max(itertools.accumulate(step for _, step in moments)) == 2
+
+
+def test_an_empty_list_is_no_batch_and_no_failure(serving, run):
+    summary = run(iter(()), serving())
+    assert summary.ok
+    assert (summary.done, summary.here) == (0, 0)
