@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import assert_never, final
 
 from reportdl_core.answers import MEANINGS, Answer, Failure, Meaning, answer_of
-from reportdl_core.commands import Check, Command, ListFormats, RenewCredentials, Run, Wait
+from reportdl_core.commands import Check, Command, Get, ListFormats, RenewCredentials, Run, Wait
 from reportdl_core.deadlines import expires_at, rest
 from reportdl_core.errors import Reason
 from reportdl_core.events import (
@@ -162,7 +162,7 @@ class Record:
     def _on_failure(self, command: Command, event: Failure, now: float) -> None:
         answer = answer_of(event)
         if isinstance(event, Refused) and answer is Answer.BUSY:
-            self._on_busy(event, now)
+            self._on_busy(command, event, now)
         if isinstance(command, RenewCredentials):
             self._on_renewal_failed(answer, now)
         elif isinstance(command, Run):
@@ -172,13 +172,14 @@ class Record:
         else:
             self._on_meaning(MEANINGS[answer, type(command)], command, event, answer, now)
 
-    def _on_busy(self, event: Refused, now: float) -> None:
+    def _on_busy(self, command: Command, event: Refused, now: float) -> None:
         # The server told us when: that is not silence, but it stays within the job's deadline (D19).
         facts = self.facts
         after = event.retry_after or 0.0
         held = instant(min(now + after, facts.end)) if after > 0 else now
-        # Who says no time takes back none that was said before.
-        facts.held_until = held if facts.held_until is None else max(held, facts.held_until)
+        # Who says no time takes back none that was said before; but what held `check` back does not hold the file back.
+        said = None if isinstance(command, Get) else facts.held_until
+        facts.held_until = held if said is None else max(held, said)
         facts.quiet_since = max(facts.quiet_since, facts.held_until)
 
     def _on_renewal_failed(self, answer: Answer, now: float) -> None:

@@ -143,3 +143,16 @@ def test_a_429_without_a_time_takes_back_no_retry_after_that_was_said_before() -
     play.at(7.0) >> Refused(number=play[Check], refusal=Refusal.BUSY)
     play << Wait
     assert paused(play, 6.0) == 60.0
+
+
+@pytest.mark.rules("D19", "D2")
+def test_a_429_to_get_does_not_bring_back_what_held_check_back() -> None:
+    play = running().alarm() << Check
+    play.at(6.0) >> Refused(number=play[Check], refusal=Refusal.BUSY, retry_after=1e9)
+    play << Wait
+    play.at(60.0) >> RunFinished(number=play[Run])
+    play << Get
+    play.at(61.0) >> Refused(number=play[Get], refusal=Refusal.BUSY)
+    play << Wait
+    assert paused(play, 61.0) <= 15.0
+    play.alarm() << Get

@@ -1,6 +1,6 @@
 # The proof engines: tests/proof/README.md says what each part does. Included by the Makefile.
 .PHONY: check-proof replay
-.PHONY: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all deep-versions deep-crosshair
+.PHONY: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all deep-versions deep-stateful deep-crosshair
 
 PROOF := PYTHONPATH=. $(PY) -m tests.proof
 RECORDED := REPORTDL_RECORD=1 $(PROOF)
@@ -11,7 +11,8 @@ SEEDS ?= 0:1000000
 PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python $(HOME)/.pyenv/versions/3.13.*/bin/python)
 
 check: check-proof
-deep: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all deep-versions deep-crosshair
+deep: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all
+deep: deep-versions deep-stateful deep-crosshair
 
 # Prints, and writes nothing.
 check-proof: $(READY)
@@ -41,6 +42,9 @@ deep-simulated-all: $(READY)
 
 deep-versions: $(READY)
 	@$(RECORDED) versions $(PYTHONS)
+
+deep-stateful: $(READY)
+	@$(PYTEST) -m deep --timeout=1500 tests/proof/test_proof_machine.py
 
 deep-crosshair: $(READY)
 	@REPORTDL_BACKEND=crosshair REPORTDL_EXAMPLES=$(or $(EXAMPLES),400) $(PYTEST) --timeout=900 tests/proof/test_crosshair.py

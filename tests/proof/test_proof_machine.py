@@ -14,6 +14,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from reportdl.testing.answering import FAILURES, FORGIVEN, POLICIES, STATUSES, bad, good
+from reportdl.testing.auditor import DIAGRAM
+from reportdl.testing.journey import Journey
 from reportdl_core import (
     Check,
     Command,
@@ -21,6 +24,7 @@ from reportdl_core import (
     FormatsListed,
     Get,
     Init,
+    Job,
     ListFormats,
     Lost,
     Policy,
@@ -38,25 +42,16 @@ from reportdl_core import (
     TokenIssued,
     Wait,
 )
-from tests.core.test_session_machine import (
-    DIAGRAM,
-    FAILURES,
-    FORGIVEN,
-    JOB,
-    POLICIES,
-    STATUSES,
-    Journey,
-    bad,
-    good,
-)
 from tests.proof.referee import JobReferee
+
+JOB = Job(element=1042, segment=3, format="pdf")
 
 
 class Watched(Journey):
-    """A journey of the core's own tests, with the oracle beside its auditor."""
+    """A journey as it is handed out in `reportdl.testing`, with the oracle beside its auditor."""
 
     def __init__(self, policy: Policy, choose: Callable[[Sequence[Any]], Any], *, seed: int, reached: Counter[object]):
-        super().__init__(policy, choose, seed=seed, reached=reached)
+        super().__init__(JOB, choose, policy=policy, seed=seed, reached=reached)
         self.referee = JobReferee.begun(self.download, JOB, policy, 0.0)
 
     def hear(self, event: Event) -> None:
@@ -140,9 +135,7 @@ class Proven(RuleBasedStateMachine):
     journey: Watched
     picks: Any
 
-    @initialize(
-        policy=st.sampled_from(POLICIES[:4]), seed=st.integers(0, 2**32), depth=st.sampled_from(DEPTHS)
-    )
+    @initialize(policy=st.sampled_from(POLICIES[:4]), seed=st.integers(0, 2**32), depth=st.sampled_from(DEPTHS))
     def begin(self, policy: Policy, seed: int, depth: Callable[[Watched], None]) -> None:
         self.journey = Watched(policy, self.choose, seed=seed, reached=self.reached)
         depth(self.journey)
@@ -185,11 +178,24 @@ class Proven(RuleBasedStateMachine):
         self.journey.late()
 
 
+def walked(examples: int) -> Counter[object]:
+    Proven.reached.clear()
+    steps = settings(max_examples=examples, stateful_step_count=25, deadline=None, derandomize=True, database=None)
+    run_state_machine_as_test(Proven, settings=steps)
+    return Proven.reached
+
+
 @pytest.mark.rules("I1", "I3", "I4", "I5", "I6", "I7", "I8", "I13", "D21")
 def test_the_oracle_permits_every_order_of_events_at_every_depth() -> None:
-    Proven.reached.clear()
-    run_state_machine_as_test(
-        Proven, settings=settings(max_examples=250, stateful_step_count=25, deadline=None, derandomize=True)
+    reached = walked(40)
+    assert not (missing := {*DEPTHS, *(state for state in State if state is not State.CONSUMED)} - reached.keys()), (
+        missing
     )
+
+
+@pytest.mark.deep
+@pytest.mark.rules("I1", "I3", "I4", "I5", "I6", "I7", "I8", "I13", "D21")
+def test_every_state_move_and_refusal_is_reached() -> None:
+    reached = walked(1_500)
     wanted: set[object] = {*State, *DIAGRAM, *Refusal, *DEPTHS, Restart.LOST, Reason.DELIVERED, Reason.TRANSFER_LOST}
-    assert not (missing := wanted - Proven.reached.keys()), missing
+    assert not (missing := wanted - reached.keys()), missing
