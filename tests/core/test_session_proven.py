@@ -156,3 +156,14 @@ def test_a_429_to_get_does_not_bring_back_what_held_check_back() -> None:
     play << Wait
     assert paused(play, 61.0) <= 15.0
     play.alarm() << Get
+
+
+@pytest.mark.rules("D41", "D2", "D19")
+def test_a_final_answer_that_took_longer_than_the_silence_is_what_the_session_ends_for() -> None:
+    play = running()
+    play.at(200.0) >> RunFinished(number=play[Run])
+    play << Get
+    play.at(860.0) >> Refused(number=play[Get], refusal=Refusal.DOWNLOAD_FAILED)
+    play << Finish
+    assert play.driven.outcome is not None
+    assert (play.driven.outcome.state, play.driven.outcome.reason) == (State.EXPIRED, Reason.EXPIRED)

@@ -111,6 +111,9 @@ class _Alone:
 
     core: Any
     referee: Any
+    now: float
+    policy: Policy
+    log: list[object]
 
     def over(self) -> bool:
         return self.core.outcome is not None

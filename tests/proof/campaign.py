@@ -110,7 +110,8 @@ def simulated(seeds: range, *, jobs: int, every: int, row: str, by: str, seconds
     last = seeds.start + sessions
     measured = (
         f"{sessions:,} sessions, seeds {seeds.start} to {last - 1}, {judged:,} of them judged whole by the oracle, "
-        f"({met['disputed']} of them by its model alone), {events:,} commands and events, 0 violations, digest {digest.hexdigest()}, {wall:.0f} s on {jobs} processes"
+        f"({met['disputed']} of them by its model alone), {events:,} commands and events, "
+        f"0 violations, digest {digest.hexdigest()}, {wall:.0f} s on {jobs} processes"
     )
     record(row, measured, target="0 violations; every job ends by its deadline", met=True, by=by)
     if sessions == len(seeds) and sessions >= 20_000:
@@ -175,9 +176,9 @@ def versions(pythons: list[str], *, seeds: str) -> int:
     """Compare the digests that several Pythons come to; the exit code."""
     digests: dict[str, str] = {}
     for python in [sys.executable, *pythons]:
-        said = subprocess.run([python, "-c", "import sys; print(sys.version.split()[0])"], **_QUIET)
+        said = _said([python, "-c", "import sys; print(sys.version.split()[0])"])
         command = [python, "-m", "tests.proof", "traced", "--seeds", seeds]
-        digests[said.stdout.strip()] = subprocess.run(command, **_QUIET).stdout.strip()
+        digests[said] = _said(command)
     alike = len(set(digests.values())) == 1
     record(
         f"digest of the sessions {seeds} on Python {', '.join(sorted(digests))}",
@@ -189,4 +190,5 @@ def versions(pythons: list[str], *, seeds: str) -> int:
     return 0 if alike else 1
 
 
-_QUIET: Final = {"capture_output": True, "text": True, "check": True}
+def _said(command: list[str]) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

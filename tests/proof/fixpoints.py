@@ -67,7 +67,8 @@ _READINGS: Final[dict[str, type[Any]]] = {
 
 def readings() -> Iterator[Switches]:
     """The endpoint's switches, each with each: 192 servers."""
-    for members in product(*_READINGS.values()):
+    everyone: list[list[Any]] = [list(kind) for kind in _READINGS.values()]
+    for members in product(*everyone):
         yield replace(SWITCHES, **dict(zip(_READINGS, members, strict=True)))
 
 
