@@ -58,7 +58,7 @@ class Record:
 
     def take(self, command: Command, event: Event, now: float, *, asking: bool = False) -> None:
         """Note what `event`, the answer to `command`, says. `asking`: another request stays outstanding beside it."""
-        facts = self.facts
+        facts, pauses = self.facts, self.facts.pauses
         match event:
             case FormatsListed():
                 self._on_formats_listed(event, now)
@@ -91,7 +91,8 @@ class Record:
                     note(facts, command, event, now)
                     self._on_failure(command, event, now)
                     if asking and isinstance(command, Run) and facts.run is RunPhase.OVER:
-                        facts.pauses = 0  # that request stands for the first pause, so the next one is the first (D19)
+                        # That request stands for the pause, so that the next one made has this one's length (D19).
+                        facts.pauses = min(pauses, max(facts.pauses - 1, 0))
             case _:
                 assert_never(event)
 
@@ -221,8 +222,9 @@ class Record:
 
     def _lose_run(self, command: Run, answer: Answer, *, prompt: bool, now: float) -> None:
         facts = self.facts
-        facts.run_unproven = prompt and answer in (Answer.UNAVAILABLE, Answer.BUSY, Answer.CREDENTIALS)
-        facts.pauses, facts.quiet_since = 0, max(facts.quiet_since, now)
+        lost = answer in (Answer.UNAVAILABLE, Answer.BUSY, Answer.CREDENTIALS)
+        facts.run_unproven = prompt and lost
+        facts.pauses, facts.quiet_since = 0 if lost else facts.pauses, max(facts.quiet_since, now)
         if answer is Answer.IN_PROGRESS:
             self._on_valid(now)
         self._rest(now)
