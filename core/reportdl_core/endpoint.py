@@ -1,8 +1,8 @@
 """Decides what the server's end does: for each call, for each thing that happened to a file, and when time passes.
 
 The other end of the protocol that `session.py` speaks, over the same table of moves. A session is READY only while
-its file exists (I12); it has one generation and delivers its file once (D8, I5). The clock is looked at first, always, so
-that nothing is answered for a session that has expired. Must never do I/O, read a clock or keep a token (D39).
+its file exists (I12); it has one generation and delivers its file once (D8, I5). The clock is looked at first, always,
+so that nothing is answered for a session that has expired. Must never do I/O, read a clock or keep a token (D39).
 """
 
 from __future__ import annotations

@@ -111,13 +111,6 @@ def test_where_one_budget_is_spent_another_that_applies_is_drawn_on(unheld: int)
     assert Finish not in [type(command) for command in job.outstanding]
 
 
-@pytest.mark.rules("R18", "D6")
-def test_an_ok_to_run_is_its_ok_however_a_driver_reports_it() -> None:
-    play = running()
-    play.at(3.0) >> StatusReported(number=play[Run], status=Status.OK)
-    play << Get
-
-
 @pytest.mark.rules("D12", "R10")
 @pytest.mark.parametrize("answer", [RunFinished(number=2), Refused(number=2, refusal=Refusal.ELEMENT_NOT_FOUND)])
 def test_once_the_format_is_refused_an_answer_of_run_changes_nothing(answer: RunFinished | Refused) -> None:
