@@ -6,8 +6,10 @@ failure: the first one ends the run, with its transcript.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import sysconfig
 import time
 import traceback
 from collections import Counter
@@ -191,4 +193,7 @@ def versions(pythons: list[str], *, seeds: str) -> int:
 
 
 def _said(command: list[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    # The other interpreters have nothing installed: they are shown the sources, and packages without compiled code.
+    path = os.pathsep.join([".", "core", "adapters", sysconfig.get_paths()["purelib"]])
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()

@@ -4,8 +4,8 @@
 
 PROOF := PYTHONPATH=. $(PY) -m tests.proof
 RECORDED := REPORTDL_RECORD=1 $(PROOF)
-# The oracle's judgement of a whole trace takes several times as long as the session itself: here, of every fourth.
-JUDGED ?= 4
+# The oracle's judgement of a whole trace takes several times as long as the session: here, of every fourth of the first.
+JUDGED ?= 0:5000
 SEEDS ?= 0:1000000
 # The other Pythons lend their interpreter alone: the few packages that are needed hold no compiled code.
 PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python $(HOME)/.pyenv/versions/3.13.*/bin/python)
@@ -17,7 +17,8 @@ deep: deep-versions deep-stateful deep-crosshair
 # Prints, and writes nothing.
 check-proof: $(READY)
 	@$(PROOF) explored check --by "make check-proof"
-	@$(PROOF) simulated --seeds 0:20000 --judge $(JUDGED) --by "make check-proof"
+	@$(PROOF) simulated --seeds $(JUDGED) --judge 4 --row "simulated, judged by the oracle" --by "make check-proof"
+	@$(PROOF) simulated --seeds 0:20000 --judge 1000000 --row "simulated, both ends compared" --by "make check-proof"
 
 replay: $(READY)
 	@$(PROOF) replay $(SEED)
