@@ -14,10 +14,15 @@ KILLS := tests/adapters/test_file_kills.py tests/adapters/cli/test_cli_ctrl_c.py
 PEERS_VENV ?= .venv-bench
 PEERS := $(PEERS_VENV)/.ready
 BENCH := PYTHONPATH=tests/bench BENCH_VENV=$(abspath $(PEERS_VENV)) $(PY)
+FAULTS := deep-faults-urllib3 deep-faults-aiohttp deep-faults-httpx2 deep-faults-trio
+MATRIX_urllib3 := TestUrllib3Faults
+MATRIX_aiohttp := TestAiohttpFaults
+MATRIX_httpx2 := TestHttpx2AsyncioFaults
+MATRIX_trio := TestHttpx2TrioFaults
 # Tests of the tests: mutants of the core by mutmut, a group of modules a part.
 MUTANTS := $(addprefix deep-mutants-,values wire transfer session job endpoint)
 # Each part is done in less than half an hour.
-DEEP := deep-core deep-adapters deep-races deep-files deep-batch deep-celery deep-saboteurs deep-fuzz $(MUTANTS)
+DEEP := deep-core deep-adapters deep-races deep-files deep-celery deep-proxies deep-saboteurs deep-fuzz $(FAULTS) $(MUTANTS)
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -28,7 +33,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test check deep bench bench-full docs clean
-.PHONY: check-style check-types check-house check-docs check-core $(DEEP) $(BENCHES)
+.PHONY: check-style check-types check-house check-docs check-core check-batch $(DEEP) $(BENCHES)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -40,7 +45,7 @@ demo: $(RUNS) ## download real reports from a reference server on loopback
 test: $(READY) ## run the tests (under five minutes)
 	@$(PYTEST) -n 2 -m "not deep and not docs"
 
-check: check-style check-types check-house check-docs check-core ## style, types, import contracts, docs, and the core's branches all covered
+check: check-style check-types check-house check-docs check-core check-batch ## style, types, import contracts, docs, and the core's branches all covered
 
 check-style: $(READY)
 	@$(PY) -m ruff check -q .
@@ -66,7 +71,15 @@ deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
 
 deep-adapters: $(READY)
-	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/adapters/batch $(addprefix --ignore=,$(KILLS)) tests/adapters
+	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/adapters/batch --ignore=tests/adapters/faults $(addprefix --ignore=,$(KILLS)) tests/adapters
+
+# Every fault in every state, once and for ever, plain and TLS; what was measured goes into docs/reliability.md.
+$(FAULTS): deep-faults-%: $(READY)
+	@REPORTDL_RECORD=1 $(PYTEST) -n 2 -m "deep or not deep" --timeout=120 -k "$(MATRIX_$*)" tests/adapters/faults
+	@REPORTDL_WRITE_DOCS=1 $(PYTEST) -m docs tests/adapters/faults/test_faults_page.py
+
+deep-proxies: $(READY)
+	@$(PYTEST) -m "deep or not deep" --timeout=120 tests/adapters/faults/test_proxies.py tests/adapters/faults/test_deadlines.py
 
 # Killed, and interrupted, two hundred times each.
 deep-files: $(READY)
@@ -76,12 +89,13 @@ deep-files: $(READY)
 deep-races: $(READY)
 	@$(PYTEST) -m deep --timeout=1800 tests/core/test_session_races.py
 
-deep-batch: $(READY)
-	@$(PYTEST) -m deep --timeout=1800 --ignore=tests/adapters/batch/test_batch_celery.py tests/adapters/batch
+# Processes killed at every point of a delivery, a store over the network, workers: a minute on two cores.
+check-batch: $(READY)
+	@$(PYTEST) -n 2 -m deep --timeout=300 tests/adapters/batch -k "not two_hundred"
 
 # Workers killed at random, and the broker restarted under them.
 deep-celery: $(READY)
-	@$(PYTEST) -s -m deep --timeout=1800 tests/adapters/batch/test_batch_celery.py
+	@$(PYTEST) -s -m deep --timeout=1800 tests/adapters/batch/test_batch_celery.py -k two_hundred
 
 # A core that breaks one invariant, thirteen times over: the tests of that invariant must see it.
 deep-saboteurs: $(READY)
@@ -95,8 +109,10 @@ $(MUTANTS): deep-mutants-%: $(READY)
 
 # One part after the other; a part that fails leaves the others' figures, and the page says what is there.
 bench: $(READY) $(PEERS) ## measure against what else one could use, and write docs/performance.md; one part: make bench-core
-	@failed=; for part in $(BENCHES); do $(MAKE) --no-print-directory $$part || failed="$$failed $$part"; done; \
-	$(BENCH) tests/bench/report.py; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+	@mkdir -p out/bench && rm -f out/bench/failed
+	@for part in $(BENCHES); do $(MAKE) --no-print-directory $$part || echo $$part >>out/bench/failed; done
+	@$(BENCH) tests/bench/report.py
+	@! test -e out/bench/failed || { echo failed: $$(cat out/bench/failed) >&2; exit 1; }
 
 bench-full: ## the same with more rounds, 4 GiB, and a million jobs in the core alone
 	@$(MAKE) --no-print-directory bench BENCH_FLAGS=--full

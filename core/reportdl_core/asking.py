@@ -96,7 +96,9 @@ class Asking(ABC, Generic[T]):
         self.outcome = self._answer()
         if self.outcome is not None:
             return ()
-        verdict = ended_by_clock(facts, record.policy, now=now, receiving=False) or record.verdict
+        ended = record.verdict
+        by_clock = ended_by_clock(facts, record.policy, now=now, receiving=False, answered=ended is not None)
+        verdict = by_clock or ended
         if verdict is not None:
             self.outcome = self._ended(verdict)
             return ()

@@ -30,8 +30,11 @@ def _silent_at(facts: Facts, policy: Policy) -> float:
     return facts.quiet_since + instant(policy.silence if facts.heard else min(policy.first_contact, policy.silence))
 
 
-def ended_by_clock(facts: Facts, policy: Policy, *, now: float, receiving: bool) -> Verdict | None:
-    """The end that the clock alone brings, if it has come; a transfer that has begun may end (D2)."""
+def ended_by_clock(facts: Facts, policy: Policy, *, now: float, receiving: bool, answered: bool) -> Verdict | None:
+    """The end that the clock alone brings, if it has come; a transfer that has begun may end (D2).
+
+    `answered`: what has just come is an end by itself, so that the server was not silent (D19, D41).
+    """
     if now >= facts.end:
         return Verdict(Move.FAIL, Reason.TIMED_OUT)
     if receiving:
@@ -40,7 +43,7 @@ def ended_by_clock(facts: Facts, policy: Policy, *, now: float, receiving: bool)
     if expiry is not None and now >= expiry and _expiry_binds(facts, policy):
         # The file was on its way and is lost for good: the job may have another session for that (D21).
         return Verdict(Move.EXPIRE, Reason.TRANSFER_LOST if facts.lost_gets else Reason.EXPIRED)
-    if facts.run is not RunPhase.ALIVE and now >= _silent_at(facts, policy):
+    if not answered and facts.run is not RunPhase.ALIVE and now >= _silent_at(facts, policy):
         return Verdict(Move.FAIL, silent_reason(facts))
     return None
 

@@ -83,6 +83,8 @@ class Exchange:
     def head(self, status: int, headers: Iterable[tuple[str, str]]) -> bool:
         """Report status and headers; False where the body need not be read."""
         head = self._head = Head.of(status, headers)
+        if head.flaw:
+            return False
         if isinstance(self.command, Get) and self._sink is not None and head.is_file:
             self._intake = Intake(
                 self.command,
@@ -108,6 +110,8 @@ class Exchange:
             return self._intake.finish()
         if self._head is None:
             return self.lost(sent=Sent.UNKNOWN, message="no answer")
+        if self._head.flaw:
+            return self.lost(sent=Sent.UNKNOWN, message=self._head.flaw)
         body = plain(bytes(self._body), self._head.coding, cap=self.policy.max_envelope)
         return answer(self.command, self._head, body, hidden=self._echoes())
 

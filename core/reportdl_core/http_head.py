@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Framing", "Head"]
 
+_LONGEST: Final = 64 * 1024  # bytes of all headers (D36)
 _ENVELOPES: Final = frozenset({"", "application/json", "text/json", "text/plain", "text/html", "application/xhtml+xml"})
 
 
@@ -27,7 +28,7 @@ class Framing(Enum):
     LENGTH = "length"
     CHUNKED = "chunked"
     CLOSE = "the connection's end"  # proves nothing (D22)
-    BROKEN = "contradicting lengths"
+    BROKEN = "lengths that contradict each other, or a coding that nobody asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Head:
     status: int
     headers: tuple[tuple[str, str], ...]
     # What has been read out of the headers: each is asked for several times in one answer.
-    _read: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _read: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, status: int, headers: Iterable[tuple[str, str]]) -> Head:
@@ -77,8 +78,17 @@ class Head:
         return self.media_type not in _ENVELOPES and not self.media_type.endswith("+json")
 
     @property
+    def flaw(self) -> str:
+        """Why no answer can be read after this head, whatever stands in it; empty where one can (D21, D36)."""
+        if self.status < 200:
+            return "an interim answer instead of one"
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > _LONGEST:
+            return f"more than {_LONGEST // 1024} KiB of headers"
+        return Framing.BROKEN.value if self.framing is Framing.BROKEN else ""
+
+    @property
     def framing(self) -> Framing:
-        """How the body's end will be known."""
+        """How the body's end will be known. HTTP libraries differ in what they make of two ways at once: no way."""
         found: Framing | None = self._read.get("framing")
         if found is None:
             found = self._read["framing"] = self._framed()
@@ -86,9 +96,9 @@ class Head:
 
     def _framed(self) -> Framing:
         codings = [part.strip().lower() for value in self.all("transfer-encoding") for part in value.split(",")]
-        if "chunked" in codings:
-            return Framing.CHUNKED
         lengths = self._lengths()
+        if not {"", "identity"}.issuperset(codings):
+            return Framing.CHUNKED if codings == ["chunked"] and not lengths else Framing.BROKEN
         if not lengths:
             return Framing.CLOSE
         sound = len(lengths) == 1 and all(text.isascii() and text.isdigit() and len(text) < 19 for text in lengths)

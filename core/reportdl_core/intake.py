@@ -67,8 +67,6 @@ class Intake:
     def open(self) -> bool:
         """Make the sink ready; False where the body need not be read."""
         head = self._head
-        if head.framing is Framing.BROKEN:
-            return False
         if (head.length or 0) > self._policy.max_bytes:
             return self._too_large()
         name = None if head.disposition is None else head.disposition.filename
@@ -117,8 +115,6 @@ class Intake:
         head = self._head
         if self._failure is not None:
             return self._failure
-        if head.framing is Framing.BROKEN:
-            return self.lost(sent=Sent.UNKNOWN, message="two lengths that contradict each other")
         if head.length is not None and self._received != head.length:
             return self.lost(sent=Sent.UNKNOWN, message=f"{self._received} of {head.length} bytes came")
         warnings = self._warnings()

@@ -230,7 +230,8 @@ class Session:
         record, verdict = self._record, self._record.verdict
         if verdict is not None and verdict.reason in _ABOVE_THE_CLOCK:
             return verdict
-        by_clock = ended_by_clock(record.facts, self.policy, now=now, receiving=isinstance(self._other, Get))
+        receiving, answered = isinstance(self._other, Get), verdict is not None
+        by_clock = ended_by_clock(record.facts, self.policy, now=now, receiving=receiving, answered=answered)
         if by_clock is not None and record.facts.naming:
             return Verdict(Move.FAIL, Reason.INVALID_FORMAT)
         if verdict is not None and by_clock is not None and by_clock.reason in _SILENT:

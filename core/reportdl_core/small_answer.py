@@ -55,9 +55,9 @@ class SmallAnswer(ABC, Generic[C]):
         return self.policy.request_timeout
 
     def head(self, status: int, headers: Iterable[tuple[str, str]]) -> bool:
-        """Report status and headers."""
+        """Report status and headers; False where the body need not be read."""
         self._head = Head.of(status, headers)
-        return True
+        return not self._head.flaw
 
     def feed(self, data: bytes) -> bool:
         """Take the next bytes of the body; False where no more are wanted."""
@@ -72,6 +72,8 @@ class SmallAnswer(ABC, Generic[C]):
         """The body ended as its framing says, or no more of it was wanted; what that means."""
         if self._head is None:
             return self.lost(sent=Sent.UNKNOWN, message="no answer")
+        if self._head.flaw:
+            return self.lost(sent=Sent.UNKNOWN, message=self._head.flaw)
         return self._understood(self._head, plain(bytes(self._body), self._head.coding, cap=self._cap))
 
 

@@ -438,7 +438,9 @@ def test_a_bug_below_us_is_shown_with_its_lines_and_without_its_variables(corpus
 
 @pytest.mark.rules("D39")
 @pytest.mark.skipif(sys.platform == "win32", reason="a pty is POSIX")
-@pytest.mark.parametrize("words", [("-v",), ("--trace", "trace.jsonl")])
+@pytest.mark.parametrize(
+    "words", [("-v", "--trace", "trace.jsonl"), pytest.param(("--json",), marks=pytest.mark.deep)], ids=" ".join
+)
 def test_a_terminal_shows_no_canary(corpus: Corpus, tmp_path: Path, words: tuple[str, ...]) -> None:
     application = {"REPORTDL_APPLICATION_ID": "app", "REPORTDL_APPLICATION_KEY": KEY, "REPORTDL_USER": "ann"}
     accounts = Accounts(applications={"app": KEY})

@@ -124,7 +124,11 @@ def stalled(process: subprocess.Popen[str]) -> None:
 Made = Callable[..., Nightly]
 
 
-@pytest.fixture(params=["threads", "asyncio", "trio"])
+# Checkpoints are the same in tasks as in threads: what could differ is tried in `make deep-adapters`.
+_TASKS = [pytest.param(library, marks=pytest.mark.deep) for library in ("asyncio", "trio")]
+
+
+@pytest.fixture(params=["threads", *_TASKS])
 def how(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -153,6 +157,7 @@ def test_killed_while_run_is_in_flight_it_ends_with_one_init_and_one_run(nightly
     assert job.target.stat().st_size == MANY
 
 
+@pytest.mark.deep
 @pytest.mark.rules("D43", "I3")
 def test_killed_at_every_request_it_asks_for_one_token_and_one_generation(tmp_path: Path) -> None:
     with LoopbackServer(sources=[Large()], generation_seconds=2.5, faults=["formats.delay=0.3:1"]) as server:
@@ -186,6 +191,7 @@ def test_killed_in_the_body_a_server_that_consumes_at_the_start_generates_once_m
     assert job.left() == {"job.key", "large.csv"}
 
 
+@pytest.mark.deep
 @pytest.mark.rules("D43", "D21", "I10")
 def test_killed_after_the_file_was_published_the_file_is_replaced_by_a_whole_one(tmp_path: Path) -> None:
     with LoopbackServer(sources=[Large()]) as server:

@@ -58,7 +58,10 @@ async def bare(url: str, folder: str, generation: int) -> Any:
 async def watched(most: Counter[str], begun: float) -> None:
     while True:
         most["threads"] = max(most["threads"], threading.active_count())
-        most["memory"] = max(most["memory"], int(resident()))
+        now = int(resident())
+        most["peak"] = max(most["peak"], now)
+        if not most["ended"]:
+            most["memory"] = now  # while every `run` is held
         await asyncio.sleep(0.05 if time.monotonic() - begun < 30 else 0.5)
 
 
@@ -77,6 +80,7 @@ async def at_once(side: str, url: str, folder: str, jobs: int, generation: int) 
                 await job(number)
             except Exception as error:
                 failed[type(error).__name__] += 1
+            most["ended"] += 1
             walls.append(time.monotonic() - started)
 
         await asyncio.gather(*(one(number) for number in range(jobs)))
@@ -89,6 +93,7 @@ async def at_once(side: str, url: str, folder: str, jobs: int, generation: int) 
         "overhead": sum(walls) / len(walls) - generation / 1000,
         "threads": most["threads"],
         "memory": (most["memory"] - rest) / jobs,
+        "peak": (most["peak"] - rest) / jobs,
         "failed": dict(failed),
     }
 
@@ -97,7 +102,8 @@ def measured(server: Server, side: str, jobs: int, generation: int) -> dict[str,
     server.log()
     with scratch() as folder:
         words = [side, server.url, folder, str(jobs), str(generation)]
-        work = subprocess.run([*python(str(HERE / "bench_many.py")), *words], capture_output=True, text=True)
+        command = [*python(str(HERE / "bench_many.py")), *words]
+        work = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if work.returncode:
         raise SystemExit(work.stderr)
     found: dict[str, Any] = json.loads(work.stdout.splitlines()[-1])
@@ -148,11 +154,11 @@ def main() -> None:
         ],
     )
     growth += [few[0], pairs[0][0], many]
-    steps = [{key: run[key] for key in ("jobs", "cpu", "wall", "memory", "threads")} for run in growth]
-    rows = [["jobs at once", "CPU a job", "memory a job", "threads"]]
+    steps = [{key: run[key] for key in ("jobs", "cpu", "wall", "memory", "peak", "threads")} for run in growth]
+    rows = [["jobs at once", "CPU a job", "memory a job held", "at most", "threads"]]
     for run in steps:
-        cpu, memory = f"{run['cpu'] / run['jobs'] * 1e3:.2f} ms", f"{run['memory']:.1f} KB"
-        rows.append([f"{run['jobs']:,}", cpu, memory, str(run["threads"])])
+        cpu, memory = f"{run['cpu'] / run['jobs'] * 1e3:.2f} ms", [f"{run[key]:.1f} KB" for key in ("memory", "peak")]
+        rows.append([f"{run['jobs']:,}", cpu, *memory, str(run["threads"])])
     show("How cost grows with jobs", rows)
     keep("many", {"200": two, "1000": thousand, "10000": many, "growth": steps})
 

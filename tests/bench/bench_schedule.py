@@ -83,8 +83,8 @@ def points() -> list[dict[str, object]]:
     for name, cut in (("reportdl, `run` alive", False), ("reportdl, `run` lost", True)):
         for seconds in DURATIONS:
             # Over a span of durations: one duration alone may fall just after a poll, or just before.
-            spans = [seconds * (1 + part / 64) for part in range(16)]
-            runs = [ours(span, seed=seed, cut=cut) for seed in range(5) for span in spans]
+            spans = [seconds * (1 + part * 0.618034 % 1 / 4) for part in range(48)]
+            runs = [ours(span, seed=seed, cut=cut) for seed in range(3) for span in spans]
             delay, polls = mean(delay for delay, _ in runs), mean(polls for _, polls in runs)
             found.append({"way": name, "seconds": seconds, "delay": delay, "polls": polls})
     command = python(str(HERE / "peers" / "polling.py"), "virtual", *map(str, DURATIONS), peers=True)

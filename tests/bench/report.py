@@ -39,6 +39,7 @@ WHY = {
     "large": "At small sizes the process's start weighs most; a large file is bound by the disk on both sides.",
     "import": "The libraries below are loaded when they are used; what is left is the core and its dataclasses.",
     "overhead": "All jobs start and end at the same moment and share one core: what each waits for is the others' CPU.",
+    "schedule": "The pause grows from 0.5 s to 15 s (D19): for one duration an interval made for it does better.",
     "held": "",
 }
 
@@ -93,6 +94,7 @@ def targets() -> Targets:
     _core(found, kept("core"))
     _large(found, kept("large"))
     _many(found, kept("many"))
+    _schedule(found, kept("schedule"))
     _start(found, kept("start"))
     return found
 
@@ -180,6 +182,24 @@ def _many(found: Targets, data: dict[str, Any]) -> None:
     found.row(f"{many['jobs']:,}: polling", "bounded and spread", spread, checks < many["jobs"] / 2, "held")
 
 
+def _schedule(found: Targets, data: dict[str, Any]) -> None:
+    points = data.get("points", [])
+    if not points:
+        return
+    alive = max(point["delay"] for point in points if "alive" in point["way"])
+    found.row("delay after ready while `run` lives", "0 s", f"{alive:.3f} s", alive < 0.01, "held")
+    lost = {point["seconds"]: point for point in points if "lost" in point["way"]}
+    ahead = {
+        point["way"]
+        for point in points
+        if not point["way"].startswith("reportdl")
+        and point["polls"] <= lost[point["seconds"]]["polls"]
+        and point["delay"] <= lost[point["seconds"]]["delay"]
+    }
+    shown = f"{len(ahead)} of 11 peers: {', '.join(sorted(ahead))}" if ahead else "none"
+    found.row("peers with fewer polls and less delay, `run` lost, 12 durations", "none", shown, not ahead, "schedule")
+
+
 def _start(found: Targets, data: dict[str, Any]) -> None:
     if not data:
         return
@@ -216,17 +236,19 @@ def schedule() -> Iterable[str]:
     yield "![Delay after ready against the number of polls](performance/schedule.svg)"
 
 
-def _figure(title: str) -> Any:
+def _figure(title: str, *, panels: tuple[int, int] = (1, 1), size: tuple[float, float] = (8.5, 5.2)) -> Any:
     import matplotlib as mpl
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "reportdl"
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8.5, 5.2), layout="constrained")
-    axes.set_title(title)
-    axes.grid(which="both", alpha=0.25)
-    return figure, axes
+    figure, grid = plt.subplots(*panels, figsize=size, layout="constrained", squeeze=False)
+    for axes in grid.flat:
+        axes.set_title(title)
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
+    return figure, grid
 
 
 def _saved(figure: Any, name: str) -> None:
@@ -237,26 +259,31 @@ def _saved(figure: Any, name: str) -> None:
 
 
 def _plot_schedule(points: list[dict[str, Any]], ways: list[str]) -> None:
-    figure, axes = _figure("Delay after ready, and what it costs in polls (one mark per duration, 1 s to 24 min)")
-    for way in ways:
-        mine = [point for point in points if point["way"] == way]
-        if way.startswith(("aiohttp", "curl", "wget")):
-            continue  # the same interval as the loop over requests
-        if "alive" in way:
-            style: dict[str, Any] = {"color": "black", "linewidth": 2.2, "marker": "o", "linestyle": ":"}
-        elif "lost" in way:
-            style = {"color": "black", "linewidth": 2.2, "marker": "o"}
-        else:
-            style = {"linewidth": 1, "marker": ".", "alpha": 0.85}
-        delays = [max(point["delay"], 0.01) for point in mine]
-        label = "loops of 1 s: requests, aiohttp, curl, wget" if way.startswith("requests") else way
-        axes.plot([point["polls"] + 1 for point in mine], delays, label=label, **style)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel("polls + 1")
-    axes.set_ylabel("delay after ready, seconds (0.01: none)")
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.set_size_inches(11, 5.2)
+    figure, grid = _figure("", panels=(2, 2), size=(11, 7.5))
+    shown = [way for way in ways if not way.startswith(("aiohttp", "curl", "wget", "reportdl, `run` alive"))]
+    for axes, seconds in zip(grid.flat, (10, 90, 600, 1440), strict=True):
+        polls = [1.0 * 10 ** (step / 20) for step in range(68)]
+        fixed = [seconds * 1.12 / count / 2 for count in polls]
+        axes.plot(polls, fixed, color="0.7", linestyle="--", label="any interval that stays the same")
+        for place, way in enumerate(shown):
+            (point,) = [one for one in points if one["way"] == way and one["seconds"] == seconds]
+            ours = way.startswith("reportdl")
+            axes.plot(
+                point["polls"],
+                point["delay"],
+                linestyle="",
+                marker="*" if ours else "osDv^<>p"[place % 8],
+                markersize=17 if ours else 8,
+                color="black" if ours else None,
+                label="loops of 1 s: requests, aiohttp, curl, wget" if way.startswith("requests") else way,
+            )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_title(f"a job of {seconds} s" if seconds < 600 else f"a job of {seconds // 60} min", fontsize=10)
+        axes.set_xlabel("polls")
+        axes.set_ylabel("delay after ready, s")
+    figure.suptitle("Once `run` is lost: delay against polls (both less is better)")
+    figure.legend(*grid.flat[0].get_legend_handles_labels(), fontsize=8, loc="outside right center")
     _saved(figure, "schedule")
 
 
@@ -284,7 +311,8 @@ def latency() -> Iterable[str]:
 
 
 def _plot_latency(data: dict[str, Any]) -> None:
-    figure, axes = _figure("File ready on the server to file kept here, loopback (log scale)")
+    figure, grid = _figure("File ready on the server to file kept here, loopback (log scale)")
+    axes = grid.flat[0]
     bars = {f"{name} (run alive)": seconds for name, seconds in data["near"].items()}
     bars["reportdl (run lost)"] = sorted(data["cut"])[len(data["cut"]) // 2]
     bars |= {name: sorted(figures)[len(figures) // 2] for name, figures in data["peers"].items()}
@@ -301,14 +329,14 @@ def many() -> Iterable[str]:
     if not data:
         return
     yield "## How cost grows"
-    rows = [["jobs at once, aiohttp", "CPU a job", "memory a job, above the process at rest", "threads"]]
+    rows = [["jobs at once, aiohttp", "CPU a job", "memory a job, `run` held", "memory a job, at most", "threads"]]
     for run in data["growth"]:
-        cpu, memory = ms(run["cpu"] / run["jobs"]), f"{run['memory']:.1f} KB"
-        rows.append([f"{run['jobs']:,}", cpu, memory, str(run["threads"])])
+        cpu, memory = ms(run["cpu"] / run["jobs"]), [f"{run[key]:.1f} KB" for key in ("memory", "peak")]
+        rows.append([f"{run['jobs']:,}", cpu, *memory, str(run["threads"])])
     yield table(rows)
     yield (
-        "The last row holds every `run` for a minute, and its memory is what the process needs while all of them are "
-        "held and, at their end, while thousands of files arrive at once."
+        "Memory is above the process at rest: while every `run` is held, and at most, when all files arrive at once, "
+        "each 64 KiB that waits in a buffer for its turn at the disk. The last row holds every `run` for a minute."
     )
     large = kept("large")
     sizes = [label for label in large if label != "curl"]

@@ -201,10 +201,12 @@ class TestFullSlices:
     ("headers", "framing"),
     [
         ([("Transfer-Encoding", "identity")], Framing.CLOSE),
-        ([("Transfer-Encoding", "gzip")], Framing.CLOSE),
+        ([("Transfer-Encoding", "gzip")], Framing.BROKEN),
         ([("Transfer-Encoding", "identity"), ("Content-Length", "7")], Framing.LENGTH),
-        ([("Transfer-Encoding", "gzip, Chunked")], Framing.CHUNKED),
-        ([("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked")], Framing.CHUNKED),
+        ([("Transfer-Encoding", "Chunked")], Framing.CHUNKED),
+        ([("Transfer-Encoding", "gzip, chunked")], Framing.BROKEN),
+        ([("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked")], Framing.BROKEN),
+        ([("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")], Framing.BROKEN),
         ([("Transfer-Encoding", "")], Framing.CLOSE),
     ],
 )

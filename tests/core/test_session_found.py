@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -420,3 +421,20 @@ class TestARenewalThatFailed:
         assert play.now == until
         play >> CredentialsRenewed(number=play[RenewCredentials])
         play << (Get if kind == "finished" else (Run, Wait))
+
+
+@pytest.mark.rules("D19", "D41", "R17", "R22", "R30")
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (StatusReported(number=0, status=Status.ERROR), Reason.GENERATION_FAILED),
+        (Refused(number=0, refusal=Refusal.DOWNLOAD_FAILED, code=400), Reason.EXPIRED),
+        (Refused(number=0, refusal=Refusal.ELEMENT_NOT_ALLOWED, code=403), Reason.ACCESS_DENIED),
+    ],
+)
+def test_an_answer_that_comes_after_a_long_transfer_is_no_silence(said: Any, reason: Reason) -> None:
+    play = running()
+    play.at(1.0) >> RunFinished(number=play[Run])
+    play.at(700.0) >> replace(said, number=play[Get])  # ten minutes without a valid answer were over at 601
+    assert play.driven.outcome is not None
+    assert play.driven.outcome.reason is reason

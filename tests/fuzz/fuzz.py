@@ -47,7 +47,7 @@ def unpacked(name: str, folder: Path) -> Path:
 
 def fuzz(name: str, arguments: list[str]) -> None:
     """In a process of its own, since libFuzzer never returns."""
-    import atheris
+    import atheris  # type: ignore[import-untyped]
 
     with atheris.instrument_imports(include=["reportdl_core"]):
         harness = run_path(str(HERE / "harnesses.py"))["HARNESSES"][name]

@@ -40,6 +40,7 @@ from reportdl_core.endpoint_messages import (
     GenerationFailed,
     Kind,
     Refuse,
+    Reply,
     Report,
     SendBroken,
     SendFile,
@@ -168,6 +169,7 @@ def endpoint_requests(data: bytes) -> None:
     for number, line in enumerate(data.split(b"\n")[:12], start=1):
         path, _, query = line.partition(b"?")
         asked = parse("GET", path.decode("latin-1"), query)
+        replies: list[Reply]
         if isinstance(asked, Refuse):
             replies = [asked]
         else:

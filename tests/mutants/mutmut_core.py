@@ -116,10 +116,10 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def tried(workshop: Path, modules: tuple[str, ...], children: int) -> dict[str, Result]:
+def tried(workshop: Path, modules: tuple[str, ...], children: int, every: int) -> dict[str, Result]:
     """What became of each module's mutants."""
     results = workshop / "results.json"
-    command = [sys.executable, HERE / "warm_run.py", str(children), results]
+    command: list[str | Path] = [sys.executable, HERE / "warm_run.py", str(children), results, str(every)]
     done = subprocess.run(command, cwd=workshop, text=True, check=False, stdout=subprocess.PIPE)
     if done.returncode != 0:
         sys.stderr.write(done.stdout[-3000:])
@@ -186,14 +186,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="+", choices=sorted(GROUPS), metavar="GROUP")
     parser.add_argument("--keep", type=Path, help="work here and leave it")
+    parser.add_argument("--every", type=int, default=1, help="try one mutant of so many, for an estimate")
     parser.add_argument("--children", type=int, default=2)
     asked = parser.parse_args()
     modules = tuple(module for group in asked.groups for module in GROUPS[group])
     workshop = asked.keep or Path(tempfile.mkdtemp(prefix="reportdl-mutants-"))
     try:
         prepare(workshop, modules)
-        results = tried(workshop, modules, asked.children)
-        told(asked.groups, results)
+        results = tried(workshop, modules, asked.children, asked.every)
+        if asked.every == 1:
+            told(asked.groups, results)
         return 1 if report(results) else 0
     finally:
         if asked.keep is None:

@@ -110,12 +110,12 @@ def test_a_command_never_outlives_the_moment_when_the_clock_ends_it(
 ) -> None:
     known = facts(began=0.0, due=0.0, end=3600.0, token_from=None if init is None else instant(init), run=run)
     moment, policy = instant(now), Policy()
-    ended = ended_by_clock(known, policy, now=moment, receiving=receiving)
+    ended = ended_by_clock(known, policy, now=moment, receiving=receiving, answered=False)
     if ended is None and not receiving:
         assert horizon(known, policy) > moment, "a command of no length (I13)"
     at = horizon(known, policy)
     assert at <= known.end
-    assert ended_by_clock(known, policy, now=max(at, moment), receiving=False) is not None
+    assert ended_by_clock(known, policy, now=max(at, moment), receiving=False, answered=False) is not None
     assert (expires_at(known) is None) == (init is None)
 
 

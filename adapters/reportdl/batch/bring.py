@@ -19,7 +19,7 @@ import anyio.to_thread
 from reportdl.batch.destinations import Delivered, Destination, NotDelivered
 from reportdl.batch.holding import Held, Holding, held_from
 from reportdl.batch.keeper import Keeper, Store
-from reportdl.batch.plan import Begun, Start, State, notes_of
+from reportdl.batch.plan import Begun, Start, State
 from reportdl.batch.rows import Row
 from reportdl.batch.servers import Server, seed
 from reportdl.checkpoints import Checkpoint, CheckpointUnusable, gone_on, taken_up
@@ -147,16 +147,12 @@ class Bringer:
             now = anyio.current_time()
             download = Download(row.job, policy=server.policy, seed=seed(), now=now, formats=formats)
             self._store.update(row.id, state=State.RUNNING.value)
-        before = len(download.restarts)
         if download.outcome is None:
-            await self._drive(download, row, server)
+            await self._drive(download, row, server, begun)
         assert download.outcome is not None
-        notes = notes_of(download.restarts, before=before, begun=begun)
-        if notes:
-            self._note(row, *notes)
         return download.outcome
 
-    async def _drive(self, download: Download, row: Row, server: Server) -> None:
+    async def _drive(self, download: Download, row: Row, server: Server, begun: Begun) -> None:
         sink = self._holding.sink(row.id)
         reporter = Reporter(
             download,
@@ -169,6 +165,7 @@ class Bringer:
             store=self._store,
             row=row.id,
             runs=row.runs,
+            begun=begun,
             seal=self._seal,
             origin=server.origin,
             reporter=reporter,
@@ -271,8 +268,8 @@ class Bringer:
         )
         return failed
 
-    def _note(self, row: Row, *notes: str) -> None:
-        self._store.append_note(row.id, "; ".join(notes))
+    def _note(self, row: Row, note: str) -> None:
+        self._store.append_note(row.id, note)
 
 
 def _not_offered(formats: tuple[str, ...]) -> Outcome:

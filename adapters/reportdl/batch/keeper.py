@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import Protocol, final
 
-from reportdl.batch.plan import State
+from reportdl.batch.plan import Begun, State, notes_of
 from reportdl.checkpoints import Checkpoint
 from reportdl.origin import Origin
 from reportdl.progress import Reporter
@@ -44,20 +44,39 @@ class Store(Protocol):
 class Keeper:
     """Observes one download of one row (see `drivers.Observer`): writes first, then tells the reporter."""
 
-    __slots__ = ("_download", "_origin", "_reporter", "_row", "_runs", "_seal", "_store")
+    __slots__ = ("_begun", "_download", "_origin", "_reporter", "_restarts", "_row", "_runs", "_seal", "_store")
 
     def __init__(
-        self, download: Download, *, store: Store, row: int, runs: int, seal: Seal, origin: Origin, reporter: Reporter
+        self,
+        download: Download,
+        *,
+        store: Store,
+        row: int,
+        runs: int,
+        begun: Begun,
+        seal: Seal,
+        origin: Origin,
+        reporter: Reporter,
     ) -> None:
         self._download, self._store, self._row, self._runs = download, store, row, runs
         self._seal, self._origin, self._reporter = seal, str(origin), reporter
+        self._begun, self._restarts = begun, len(download.restarts)
 
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
         """Write what must be known after a kill."""
+        self._note()
         leaving = event is None or not all(isinstance(command, Wait) for command in new)
         if self._download.outcome is None and leaving:
             self._store.update(self._row, **self._shown(new, now))
         self._reporter.moved(event, new, now=now)
+
+    def _note(self) -> None:
+        """Say why the job begins again when it does: at its end, a kill in between would have left it unsaid."""
+        restarts = self._download.restarts
+        for note in notes_of(restarts, before=self._restarts, begun=self._begun):
+            self._store.append_note(self._row, note)
+        if len(restarts) > self._restarts:
+            self._restarts, self._begun = len(restarts), Begun.HERE
 
     def _shown(self, new: tuple[Command, ...], now: float) -> dict[str, object]:
         download, wall = self._download, time.time()

@@ -15,7 +15,7 @@ import click
 
 from reportdl.cli.batch_options import carrying
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting
+from reportdl.cli.options import Connecting, connecting
 from reportdl.cli.speech import say, tell
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["batch"]
 
 
-@click.command(short_help="Download many reports, over any number of starts.")
+@click.command(cls=Connecting, short_help="Download many reports, over any number of starts.")
 @click.argument("jobs", metavar="JOBS")
 @click.option(
     "-o",
@@ -83,8 +83,8 @@ def batch(
     \b
     Examples
       reportdl batch night.csv -o out/
-      reportdl batch night.csv -o out/ --name '{region}/{element}-{segment}-{date}.{ext}' --jobs 8
-      reportdl batch night.csv -o s3://reports/night --ledger "night-$(date +%F).ledger" --report night.html
+      reportdl batch night.csv -o out/ --name '{region}/{element}-{date}.{ext}'
+      reportdl batch night.csv -o s3://reports/night --jobs 8 --report night.html
       reportdl batch night.csv --dry-run
       reportdl resume night.ledger
     """  # noqa: D301 - click's own mark for lines that stay as they are

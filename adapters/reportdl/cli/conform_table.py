@@ -67,7 +67,7 @@ def _evidence(finding: Finding, left: int) -> Iterator[str]:
             subsequent_indent=margin + "   ",
             break_on_hyphens=False,
         )
-        yield from (paint(line, Ink.FAINT) for line in lines)
+        yield from lines
 
 
 def _ink(verdict: Verdict) -> Ink | None:

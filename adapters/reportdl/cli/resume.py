@@ -8,7 +8,7 @@ import click
 
 from reportdl.cli.batch_options import carrying
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import connecting
+from reportdl.cli.options import Connecting, connecting
 
 if TYPE_CHECKING:
     from reportdl.cli.batch_options import Carrying
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["resume"]
 
 
-@click.command(short_help="Go on with a batch where its ledger says.")
+@click.command(cls=Connecting, short_help="Go on with a batch where its ledger says.")
 @click.argument("ledger", metavar="LEDGER")
 @carrying
 @connecting

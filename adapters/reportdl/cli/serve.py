@@ -97,14 +97,10 @@ def serve(
         -d '{"faults":["check.html=1"]}' $REPORTDL_URL/control
     """  # noqa: D301 - click's own mark for lines that stay as they are
     chosen = _switched(switches)
-    try:
-        from reportdl.server import serve as run
-        from reportdl.server.sources import demo, open_catalog
-    except ModuleNotFoundError as error:
-        library = (error.name or "reportdl").partition(".")[0]
-        if library.startswith("reportdl"):
-            raise
-        raise click.ClickException(f"{library} is missing: pip install 'reportdl[server]'") from None
+    _all_there()
+    from reportdl.server import serve as run
+    from reportdl.server.sources import demo, open_catalog
+
     if verbose:
         logged("reportdl.server")
     try:
@@ -122,6 +118,17 @@ def serve(
     except KeyboardInterrupt:
         tell("stopped")
         raise click.exceptions.Exit(_STOPPED_BY_HAND) from None
+
+
+def _all_there() -> None:
+    """Raises ClickException where the extra is not installed."""
+    try:
+        import reportdl.server.sources  # noqa: F401
+    except ModuleNotFoundError as error:
+        library = (error.name or "reportdl").partition(".")[0]
+        if library.startswith("reportdl"):
+            raise
+        raise click.ClickException(f"{library} is missing: pip install 'reportdl[server]'") from None
 
 
 def _ready(url: str, *, guarded: bool) -> None:

@@ -5,8 +5,9 @@ Must never show a token or a credential: what is shown goes through a `Mask` tha
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 from urllib.parse import quote, unquote
 
 from reportdl_core.disposition import Disposition
@@ -94,6 +95,16 @@ class Answer:
         return envelope if isinstance(envelope, Envelope) else None
 
     @property
+    def spelled(self) -> str:
+        """The status letter by letter, which a client folds (D17); empty where there is none."""
+        try:
+            said: object = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return ""
+        status = cast("dict[str, object]", said).get("status") if isinstance(said, dict) else None
+        return status if isinstance(status, str) else ""
+
+    @property
     def status(self) -> Status | None:
         """The status of a 200; None where there is none of the four, or another code."""
         envelope = self.envelope
@@ -129,9 +140,7 @@ class Answer:
         envelope = self.envelope
         if envelope is None:
             return f"{self.code} with {clean_message(self.head.media_type) or 'an empty body'}"
-        said = [envelope.message or envelope.status_text]
-        if self.code == 200 and envelope.message:
-            said = [envelope.status_text, envelope.message]
+        said = [self.spelled, envelope.message] if self.code == 200 else [envelope.message or self.spelled]
         return f"{self.code} {clean_message(self.mask.hide(', '.join(filter(None, said))))}".strip()
 
     @property

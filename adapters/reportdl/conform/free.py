@@ -149,8 +149,8 @@ def _said(check: Answer) -> str:
 def _spelling(lab: Lab, check: Answer) -> None:
     envelope = check.envelope
     if envelope is not None and envelope.status is Status.IN_PROGRESS:
-        exact = envelope.status_text == Status.IN_PROGRESS.value
-        lab.found.reading("D17", "as documented" if exact else f"as {envelope.status_text!r:.40}", check)
+        exact = check.spelled == Status.IN_PROGRESS.value
+        lab.found.reading("D17", "as documented" if exact else f"as {check.spelled!r:.40}", check)
 
 
 def _foreign(lab: Lab, token: Secret, ours: Answer) -> None:

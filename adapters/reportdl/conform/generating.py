@@ -18,6 +18,7 @@ from reportdl_core.secret import Secret
 __all__ = ["generation", "media"]
 
 _EARLY: Final = 0.05  # seconds after which `run` should have reached the server
+_UNFRAMED: Final = "nothing but the connection's end"
 _RESERVED: Final = frozenset('\\/:*?"<>|')
 
 
@@ -54,8 +55,8 @@ def _during(lab: Lab, check: Answer, get: Answer | None) -> None:
     found.rule("R21", check.status in (Status.IN_PROGRESS, Status.READY, Status.ERROR), check.words, check)
     envelope = check.envelope
     if envelope is not None and envelope.status is Status.IN_PROGRESS:
-        exact = envelope.status_text == Status.IN_PROGRESS.value
-        found.reading("D17", "as documented" if exact else f"as {envelope.status_text!r:.40}", check)
+        exact = check.spelled == Status.IN_PROGRESS.value
+        found.reading("D17", "as documented" if exact else f"as {check.spelled!r:.40}", check)
     if get is not None:
         found.rule("R26", get.status is Status.IN_PROGRESS, f"get while run goes on is {get.words}", get)
 
@@ -93,7 +94,7 @@ def media(lab: Lab, file: Answer) -> None:
         known = "accepted" if label in row.media_types else "not one of this format"
         found.reading("D25", f"{label}, {'registered' if label == row.media_types[0] else known}", file)
         _name(lab, file, row.extension)
-    found.reading("D22", {Framing.LENGTH: "a length", Framing.CHUNKED: "chunks"}.get(head.framing, "nothing"), file)
+    found.reading("D22", {Framing.LENGTH: "a length", Framing.CHUNKED: "chunks"}.get(head.framing, _UNFRAMED), file)
     found.reading("D34", f"coded as {head.coding}" if head.coding else "not coded", file)
     found.reading("D40", _security(file), file)
 

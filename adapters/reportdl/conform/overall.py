@@ -55,7 +55,7 @@ def _odd(answer: Answer) -> bool:
     envelope = answer.envelope
     if envelope is None or envelope.status is None:
         return answer.code == 200
-    return envelope.status_text != envelope.status.value
+    return answer.spelled != envelope.status.value
 
 
 def _object(answer: Answer) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Decides which names are handed out for other people's tests, and loads none of them before it is asked for.
 
-Endpoints to test against: the fixtures of `plugin`, or `ReportEndpoint` and `MemoryEndpoint` by hand. Contracts to
-subclass: `TransportContract`, `HandedInContract`, `DriverContract`. For the core and what embeds it: `Playbook`,
-`DownloadMachine`, and the Hypothesis strategies in `reportdl.testing.strategies`. Each needs the extra that its own
-module imports; must never make one of them need another's.
+Endpoints to test against: the fixtures of `plugin`, or `ReportEndpoint` and `MemoryEndpoint` by hand. A server that
+spoils one answer: `FaultServer`, by a name of `FAULTS`. Contracts to subclass: `TransportContract`,
+`HandedInContract`, `DriverContract`, `FaultContract`. For the core and what embeds it: `Playbook`, `DownloadMachine`,
+and the Hypothesis strategies in `reportdl.testing.strategies`. Each needs the extra that its own module imports; must
+never make one of them need another's.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from reportdl.testing.auditor import Auditor
     from reportdl.testing.driver_contract import AsyncDriverContract, DriverContract
+    from reportdl.testing.faults import FAULTS
+    from reportdl.testing.faults.contract import FaultContract
+    from reportdl.testing.faults.server import FaultServer
     from reportdl.testing.handed_in_contract import HandedIn, HandedInContract
     from reportdl.testing.journey import Journey
     from reportdl.testing.machine import DownloadMachine
@@ -26,10 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DOCUMENTED",
+    "FAULTS",
     "AsyncDriverContract",
     "Auditor",
     "DownloadMachine",
     "DriverContract",
+    "FaultContract",
+    "FaultServer",
     "HandedIn",
     "HandedInContract",
     "Journey",
@@ -49,6 +56,9 @@ _PLACES: Final = {
     "DOCUMENTED": "memory_endpoint",
     "DownloadMachine": "machine",
     "DriverContract": "driver_contract",
+    "FAULTS": "faults",
+    "FaultContract": "faults.contract",
+    "FaultServer": "faults.server",
     "HandedIn": "handed_in_contract",
     "HandedInContract": "handed_in_contract",
     "Journey": "journey",

@@ -98,7 +98,8 @@ def good(command: Command, choose: Choose, fresh: int) -> Event:
 def bad(command: Command, choose: Choose, kinds: Sequence[Make]) -> Event:
     """One of these failures, as far as it can answer this command."""
     if isinstance(command, Wait):
-        return choose((WaitElapsed(number=command.number), Cancelled(number=command.number)))
+        waited: Event = choose((WaitElapsed(number=command.number), Cancelled(number=command.number)))
+        return waited
     if isinstance(command, RenewCredentials):
         kinds = [one for one in kinds if not isinstance(one(1), StatusReported)]
     event: Event = choose(kinds)(command.number)

@@ -1,7 +1,7 @@
 """Decides how bytes get to a client and from it: a server on loopback that says exactly what a test writes.
 
-It keeps every request as it came, byte for byte, with the number of its connection. It knows no HTTP beyond where a
-request ends. Must never outlive its `with` block.
+It keeps every request as it came, byte for byte, with the number of its connection; it can be rude before a request
+has come, and deaf for a while. It knows no HTTP beyond where a request ends. Must never outlive its `with` block.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -21,6 +21,7 @@ __all__ = ["Answer", "RawServer", "Seen", "Then", "message"]
 
 _LONGEST: Final = 60.0  # seconds that any socket waits: a hanging test must end
 _FAREWELL: Final = 0.2  # seconds to wait for the other side's close_notify
+_SHARED: Final = hasattr(socket, "SO_REUSEPORT")
 
 
 class Then(Enum):
@@ -36,10 +37,11 @@ class Then(Enum):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The bytes to say, and what then."""
+    """The bytes to say, and what then. `more` gives what follows `data`, in pieces that may take their time."""
 
     data: bytes = b""
     then: Then = Then.KEEP
+    more: Callable[[], Iterable[bytes]] | None = None
 
 
 @final
@@ -78,16 +80,30 @@ def message(status: int, headers: Mapping[str, str], body: bytes, *, length: int
 
 @final
 class RawServer:
-    """`answer` is called for each request, in a thread of its connection's, and may wait. One instance serves once."""
+    """`answer` is called for each request, in a thread of its connection's, and may wait. One instance serves once.
 
-    def __init__(self, answer: Callable[[Seen], Answer], *, tls: ssl.SSLContext | None = None) -> None:
+    `greet` is called for each connection whose first byte has come, before anything is read from it, TLS included;
+    what it returns is said to it instead of an answer, None lets it pass.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Seen], Answer],
+        *,
+        tls: ssl.SSLContext | None = None,
+        greet: Callable[[], Answer | None] = lambda: None,
+    ) -> None:
         self.answer = answer
-        self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._tls, self._greet = tls, greet
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128, reuse_port=_SHARED)
+        self._reserved: socket.socket | None = None
+        self._hearing = threading.Event()
+        self._hearing.set()
         self._changed = threading.Condition()
         self._seen: list[Seen] = []
         self._open: dict[int, socket.socket] = {}
         self._accepted = 0
+        self._ended = False
         self._threads = [threading.Thread(target=self._accept, daemon=True, name="raw-server")]
         self.port: Final[int] = self._listener.getsockname()[1]
         self.url: Final = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.port}"
@@ -99,10 +115,10 @@ class RawServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
         with self._changed:
+            self._ended = True
+            self._stop_listening()
+            self._hearing.set()
             for connection in self._open.values():
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
@@ -150,25 +166,58 @@ class RawServer:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(idle, socket.SHUT_RDWR)
 
+    def deafen(self) -> None:
+        """Refuse every new connection from now on, as a port does where nobody listens."""
+        with self._changed:
+            if self._reserved is None and not self._ended:
+                # Bound but not listening: it refuses, and nobody else can take the port meanwhile.
+                self._reserved = _bound(self.port)
+                self._hearing.clear()
+                self._stop_listening()
+
+    def listen(self) -> None:
+        """Take connections again after `deafen`."""
+        with self._changed:
+            if self._reserved is not None and not self._ended:
+                self._listener = _bound(self.port)
+                self._listener.listen(128)
+                self._reserved.close()
+                self._reserved = None
+                self._hearing.set()
+
+    def _stop_listening(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._listener.close()
+        if self._ended and self._reserved is not None:
+            self._reserved.close()
+
     def _count(self, state: str) -> int:
         return sum(seen.state == state for seen in self._seen)
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # the listener was closed: the end
-            while True:
-                plain, _ = self._listener.accept()
-                plain.settimeout(_LONGEST)
-                with self._changed:
-                    self._accepted += 1
-                    self._open[self._accepted] = plain
-                    thread = threading.Thread(target=self._serve, args=(self._accepted, plain), daemon=True)
-                    self._threads.append(thread)
-                thread.start()
+        while self._hearing.wait() and not self._ended:
+            with contextlib.suppress(OSError):  # the listener was closed: the end, or deaf for a while
+                while True:
+                    self._welcome(self._listener.accept()[0])
+
+    def _welcome(self, plain: socket.socket) -> None:
+        plain.settimeout(_LONGEST)
+        with self._changed:
+            self._accepted += 1
+            self._open[self._accepted] = plain
+            thread = threading.Thread(target=self._serve, args=(self._accepted, plain), daemon=True)
+            self._threads.append(thread)
+        thread.start()
 
     def _serve(self, number: int, plain: socket.socket) -> None:
         connection = plain
         try:
             with contextlib.suppress(OSError):  # the client left, or never trusted us
+                plain.recv(1, socket.MSG_PEEK)
+                greeting = self._greet()
+                if greeting is not None and not _say(plain, greeting):
+                    return
                 if self._tls is not None:
                     connection = self._tls.wrap_socket(plain, server_side=True)
                     with self._changed:
@@ -201,10 +250,21 @@ class RawServer:
                 return
 
 
+def _bound(port: int) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if _SHARED:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind(("127.0.0.1", port))
+    return sock
+
+
 def _say(connection: socket.socket, answer: Answer) -> bool:
     """Whether the next request is awaited."""
     if answer.data:
         connection.sendall(answer.data)
+    for piece in () if answer.more is None else answer.more():
+        connection.sendall(piece)
     match answer.then:
         case Then.KEEP:
             return True
@@ -217,5 +277,6 @@ def _say(connection: socket.socket, answer: Answer) -> bool:
             connection.settimeout(_FAREWELL)
             connection.unwrap()
         case Then.CLOSE | Then.CUT:
-            pass
+            # A FIN, also where something was not read, for which closing alone would send a reset.
+            socket.socket.shutdown(connection, socket.SHUT_WR)
     return False

@@ -107,6 +107,11 @@ class Stage:
             self._cleanup.close()
 
     @property
+    def server_tls(self) -> ssl.SSLContext | None:
+        """What a server on this stage serves TLS with; None for plain text."""
+        return self._tls
+
+    @property
     def transport(self) -> Any:
         """The transport as it was made."""
         return self._transport

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from reportdl.testing.answering import FAILURES, POLICIES, RECEIPT, STATUSES, Make
 from reportdl.testing.memory_endpoint import DOCUMENTED, MemoryOptions
 from reportdl.transports.memory import Loss, Weather
-from reportdl_core.commands import Check, Command, Finish, Get, Init, ListFormats, RenewCredentials, Run, Wait
+from reportdl_core.commands import Check, Command, Finish, Get, Init, ListFormats, LookUp, RenewCredentials, Run, Wait
 from reportdl_core.endpoint_messages import Kind, Report
 from reportdl_core.events import (
     Cancelled,
@@ -28,6 +28,7 @@ from reportdl_core.events import (
     FileReceived,
     FormatsListed,
     Kept,
+    LookedUp,
     RunFinished,
     Status,
     StatusReported,
@@ -67,7 +68,7 @@ __all__ = [
 
 _KEYS: Final = tuple(FORMATS)
 _NAMES: Final = ("Sales Dashboard", "../../etc/passwd", "CON", " ", "a" * 300)
-_STATES: Final = ("formats", "init", "run", "check", "get")
+_STATES: Final[tuple[str, ...]] = ("formats", "init", "run", "check", "get")
 _IDS: Final = st.integers(0, 10**19 - 1)
 _SECONDS: Final = st.sampled_from((0.0, 0.01, 0.5, 4.0, 31.0, 299.0, 301.0, 1000.0))
 
@@ -128,6 +129,8 @@ def answers(command: Command) -> st.SearchStrategy[Event]:
             return st.just(CredentialsRenewed(number=number))
         case Wait():
             return st.just(WaitElapsed(number=number))
+        case LookUp():
+            return st.just(LookedUp(number=number, found=()))
         case Finish():
             return st.nothing()
         case _:
@@ -142,7 +145,7 @@ def failures(command: Command) -> st.SearchStrategy[Event]:
             return st.nothing()
         case Wait():
             return st.just(Cancelled(number=number))
-        case RenewCredentials():
+        case RenewCredentials() | LookUp():
             return _one_of(FAILURES, number)
         case Get():
             unkept = st.builds(
@@ -224,7 +227,8 @@ def fault_texts(*, longest: int = 3) -> st.SearchStrategy[list[str]]:
     on_files = st.sampled_from(("cut_at=0:", "cut_at=9:", "no_length=", "chunked=", "no_disposition=", "text_plain="))
     hit = st.one_of(st.tuples(st.sampled_from((*_STATES, "*")), anywhere), st.tuples(st.just("get"), on_files))
 
-    def spelled(state: str, kind: str, count: int) -> str:
+    def spelled(pair: tuple[str, str], count: int) -> str:
+        state, kind = pair
         return f"{state}.{kind}{'' if kind[-1] in ':=' else '='}{count}"
 
-    return st.lists(st.builds(lambda pair, count: spelled(*pair, count), hit, times), max_size=longest)
+    return st.lists(st.builds(spelled, hit, times), max_size=longest)

@@ -2,7 +2,9 @@
 
 httpx2 is given the path without its query, and the real target as the extension that goes on the wire as it is: so no
 token reaches its INFO log or its exceptions, and none is normalised. Its trace says when the request's first byte is
-about to leave. Each of its timeouts is set: the default of 5 s would end every `run`. No policy here.
+about to leave. Each of its timeouts is set: the default of 5 s would end every `run`. Every request asks for its
+connection to be closed: httpx2 would use one again with bytes left over in it, and take them for the next answer.
+No policy here.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ class Httpx2Transport:
             request = httpx2.Request(
                 errand.method,
                 self._base + errand.place,
-                headers=errand.headers,
+                headers={**errand.headers, "Connection": "close"},
                 content=errand.body or None,
                 extensions={
                     "target": errand.target.encode("ascii"),

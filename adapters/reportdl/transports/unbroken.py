@@ -1,28 +1,31 @@
 """Decides when an answer that the standard library has read is broken, for every library that stands on http.client.
 
-http.client takes a head, a chunk's size or a trailer that breaks off for a whole one; here that is an error. It also
-hands every head to a parser of e-mail, which takes a sixth of a small request's time: a plain head is read here. Must
-never read more, or differently, than http.client does.
+http.client takes a head, a chunk's size or a trailer that breaks off for a whole one, forgets every header after a
+line that is none, starts a new header at a bare CR, reads lines without a bound, and returns `103 Early Hints` as the
+answer, so that the next request on the connection gets this one's. Here these are errors, and interim answers are
+passed over. It also hands every head to a parser of e-mail, which takes a sixth of a small request's time: a plain
+head is read here. What is sound must never be read differently than http.client does.
 """
 
 from __future__ import annotations
 
 import re
-from http.client import CONTINUE, HTTPException, HTTPMessage, HTTPResponse, IncompleteRead, LineTooLong, UnknownProtocol
+from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead, LineTooLong, UnknownProtocol
 from http.client import parse_headers as by_email
 from io import BytesIO
 from typing import Any, Final
 
 __all__ = ["UnbrokenResponse"]
 
-_LONGEST, _MOST = 65536, 100  # http.client's own limits: bytes of a line, lines of a head
-# Anything else, such as a folded line, is left to the parser of e-mail.
-_PLAIN: Final = re.compile(rb"(?:[!-9;-~]+:[^\r\n]*\r\n)*\r\n")
+_LONGEST, _MOST = 65536, 100  # http.client's own limits: bytes of a line (here of all heads too, D36), lines of a head
+# Sound, but with lines that are folded or end in LF alone: left to the parser of e-mail. Anything else is no head.
+_PLAIN: Final = re.compile(rb"(?:[!-9;-~]+:[^\r\n\0]*\r\n)*\r\n")
+_SOUND: Final = re.compile(rb"(?:[!-9;-~]+:[^\r\n\0]*\r?\n(?:[ \t][^\r\n\0]*\r?\n)*)*\r?\n")
 _VERSIONS: Final = {"HTTP/1.1": 11, "HTTP/1.0": 10, "HTTP/0.9": 10}
 
 
 class UnbrokenResponse(HTTPResponse):
-    """Put it into a connection as its `response_class`: a line without its end is an IncompleteRead (D21)."""
+    """Put it into a connection as its `response_class`. What is broken raises an HTTPException (D21, I11)."""
 
     def begin(self) -> None:
         """Read the head."""
@@ -30,10 +33,10 @@ class UnbrokenResponse(HTTPResponse):
             return
         lines: Any = _Lines(self.fp)
         self.fp: Any = lines
-        version, status, reason = self._read_status()  # type: ignore[attr-defined]
-        while status == CONTINUE:
+        version, status, reason = self._line()
+        while 100 <= status < 200 and status != 101:  # 101 is no interim answer: we asked for no other protocol
             _block(lines)
-            version, status, reason = self._read_status()  # type: ignore[attr-defined]
+            version, status, reason = self._line()
         self.code = self.status = status
         self.reason = reason.strip()
         self.version = _VERSIONS.get(version) or _later(version)
@@ -41,6 +44,12 @@ class UnbrokenResponse(HTTPResponse):
         self._frame()
         if not self.chunked:
             self.fp = lines.reader  # no line follows
+        lines.left = None
+
+    def _line(self) -> tuple[str, int, str]:
+        connection: Any = self
+        version, status, reason = connection._read_status()
+        return str(version), int(status), str(reason)
 
     def _frame(self) -> None:
         """How the body will end."""
@@ -60,14 +69,19 @@ class _Lines:
 
     def __init__(self, reader: Any) -> None:
         self.reader = reader
+        self.left: int | None = _LONGEST  # bytes of heads that may still come; None behind them
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.reader, name)
 
     def readline(self, limit: int = -1) -> bytes:
-        line: bytes = self.reader.readline(limit)
+        line: bytes = self.reader.readline(_LONGEST if limit < 0 else limit)
         if not line.endswith(b"\n") and len(line) != limit:
             raise IncompleteRead(b"")
+        if self.left is not None:
+            self.left -= len(line)
+            if self.left < 0:
+                raise LineTooLong("heads")
         return line
 
 
@@ -92,6 +106,8 @@ def _block(lines: _Lines) -> bytes:
 
 def _message(block: bytes) -> HTTPMessage:
     if _PLAIN.fullmatch(block) is None:
+        if _SOUND.fullmatch(block) is None:
+            raise HTTPException("a line that is no header")
         return by_email(BytesIO(block))
     message = HTTPMessage()
     for line in block.decode("iso-8859-1").split("\r\n")[:-2]:

@@ -8,9 +8,10 @@ exceptions or its normalisation, and the bytes sent are proven sent or not. No p
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import socket
-from typing import Any, Final, Protocol, final
+from typing import final
 
 import urllib3
 from urllib3.connection import HTTPConnection
@@ -19,7 +20,7 @@ from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
-from reportdl.transports.urllib3_pools import pools_for
+from reportdl.transports.urllib3_pools import ALONE, SHARED, Pools, close, pools_for
 from reportdl.transports.urllib3_watch import performing, watching
 from reportdl_core.events import Event, Sent
 from reportdl_core.exchange import CHUNK
@@ -27,29 +28,9 @@ from reportdl_core.exchange import CHUNK
 __all__ = ["Pools", "Urllib3Transport"]
 
 
-class Pools(Protocol):
-    """What is needed of a `urllib3.PoolManager` or `ProxyManager` that a user hands in. It is never closed by us."""
-
-    proxy: Any
-
-    def connection_from_host(
-        self,
-        host: str | None,
-        port: int | None = ...,
-        scheme: str | None = ...,
-        pool_kwargs: dict[str, Any] | None = ...,
-    ) -> urllib3.HTTPConnectionPool:
-        """The pool for a host."""
-        ...
-
-
-# Pools of our own within any manager, by a key nobody else has. `run` gets one apart from the others, whose
-# connections are closed after use: it needs a fresh one of its own, since a stale one could not prove NOT_SENT.
-_SHARED: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
-_ALONE: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
-
-
-_timeout = functools.lru_cache(maxsize=32)(lambda connect, read: urllib3.Timeout(connect=connect, read=read))
+@functools.lru_cache(maxsize=32)
+def _timeout(connect: float, read: float) -> urllib3.Timeout:
+    return urllib3.Timeout(connect=connect, read=read)
 
 
 @final
@@ -75,7 +56,7 @@ class Urllib3Transport:
         found = self._found.get((origin, alone))
         if found is None:
             found = self._pools.connection_from_host(
-                origin.host, origin.port, origin.scheme, pool_kwargs=dict(_ALONE if alone else _SHARED)
+                origin.host, origin.port, origin.scheme, pool_kwargs=dict(ALONE if alone else SHARED)
             )
             found.ConnectionCls = watching(found.ConnectionCls)
             if self._own is not None:  # another's manager may let go of a pool at any time
@@ -86,7 +67,7 @@ class Urllib3Transport:
         """Close the manager, if it is ours."""
         if self._own is not None:
             self._found.clear()
-            self._own.clear()
+            close(self._own)
 
 
 @final
@@ -99,6 +80,7 @@ class Urllib3Flight:
         self._errand, self._pool, self._prefix = errand, pool, prefix
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
+        self._shown: socket.socket | None = None
         self._cancelled = False
 
     def perform(self) -> Event:
@@ -123,6 +105,7 @@ class Urllib3Flight:
             return exchange.lost(sent=self.sent, message=described(error))
         finally:
             self._connection = self._sock = None
+            self._forget()
         if self._cancelled:  # a body that a shutdown ended must not pass for a whole one
             return exchange.lost(sent=self.sent, message="cancelled")
         return exchange.finish()
@@ -148,9 +131,23 @@ class Urllib3Flight:
                 # Not SSLSocket's own: it drops its TLS object under the thread that reads.
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
+    def reach(self, sock: socket.socket) -> None:
+        """The socket is being connected; give up if the flight was cancelled meanwhile."""
+        self._forget()
+        # One of our own: TLS will take the descriptor away from this one, and its handshake must be woken too.
+        self._sock = self._shown = sock.dup()
+        if self._cancelled:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "cancelled")
+
+    def _forget(self) -> None:
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            shown.close()
+
     def watch(self, connection: HTTPConnection) -> None:
         """The connection is about to carry this request; refuse it if the flight was cancelled meanwhile."""
         # The socket too: where the connection's end is the framing, the connection lets go of it before the body.
         self._connection, self._sock = connection, connection.sock
+        self._forget()
         if self._cancelled:
             raise urllib3.exceptions.NewConnectionError(connection, "cancelled")

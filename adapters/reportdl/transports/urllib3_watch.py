@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import NewConnectionError
 from urllib3.util import SKIP_HEADER
 
+from reportdl.transports.dialing import dial
 from reportdl.transports.unbroken import UnbrokenResponse
 from reportdl_core.events import Sent
 
@@ -24,6 +26,10 @@ class Watcher(Protocol):
 
     target: str
     sent: Sent
+
+    def reach(self, sock: socket.socket) -> None:
+        """This socket is being connected, and TLS may follow: to be shut down where the request is given up (D35)."""
+        ...
 
     def watch(self, connection: HTTPConnection) -> None:
         """This connection is about to carry the request."""
@@ -54,6 +60,24 @@ class _Watching:
 
     response_class = UnbrokenResponse
     sock: socket.socket | None
+
+    def _new_conn(self) -> socket.socket:
+        here: Any = self
+        theirs = cast("Any", super())._new_conn
+        if theirs.__func__ is not cast("Any", HTTPConnection)._new_conn:
+            made: socket.socket = theirs()  # a user's own way, through SOCKS, say
+            return made
+        try:
+            return dial(
+                (here._dns_host, here.port),
+                timeout=here.timeout,
+                options=here.socket_options or (),
+                source=here.source_address,
+                show=performing.flight.reach,
+            )
+        except OSError as error:
+            # As urllib3's own does: it goes on after a bare connection error, with no socket.
+            raise NewConnectionError(here, "not connected") from error
 
     def connect(self) -> None:
         flight = performing.flight

@@ -132,6 +132,7 @@ def told(desk: Any) -> Counter[str]:
     return Counter(part for note in desk.rows("note") if note for part in note.split("; "))
 
 
+@pytest.mark.deep
 @pytest.mark.rules("D43", "I3")
 def test_ten_jobs_and_a_worker_that_is_killed(desk, broker, crew):
     desk.jobs(*(f"1042,csv,r{number}" for number in range(10)))

@@ -246,12 +246,14 @@ def test_objects(moto, bucket, held):
     assert keys(bucket)["night/north/sales.csv"] == 3
 
 
+@pytest.mark.deep
 def test_a_large_object_is_there_whole(moto, bucket, held):
     body = os.urandom(1024 * 1024) * 60  # more than one part
     s3(moto).deliver(held(body), "large.bin", chosen=None, choose=nothing)
     assert keys(bucket) == {"night/large.bin": len(body)}
 
 
+@pytest.mark.deep
 def test_a_bucket_that_is_not_there(moto, bucket, held):
     one = held()
     with pytest.raises(NotDelivered, match=r"s3://nobody/x did not take 'sales.csv'"):
@@ -259,6 +261,7 @@ def test_a_bucket_that_is_not_there(moto, bucket, held):
     assert Path(one.path).exists()
 
 
+@pytest.mark.deep
 @pytest.mark.rules("D44")
 def test_a_batch_to_a_bucket_that_comes_later_generates_once(moto, bucket, desk, serving):
     server = serving()
@@ -279,6 +282,7 @@ def test_a_batch_to_a_bucket_that_comes_later_generates_once(moto, bucket, desk,
     bucket.delete_bucket(Bucket="later")
 
 
+@pytest.mark.deep
 def test_skipping_objects_asks_the_server_nothing(moto, bucket, desk, serving):
     server = serving()
     desk.jobs("1042,csv,r0")
@@ -290,6 +294,7 @@ def test_skipping_objects_asks_the_server_nothing(moto, bucket, desk, serving):
     assert keys(bucket) == {"night/r0.csv": 3}
 
 
+@pytest.mark.deep
 def test_one_report_to_a_url(moto, bucket, desk, serving):
     server = serving()
     option = ("--storage-option", f"endpoint_url={moto}")

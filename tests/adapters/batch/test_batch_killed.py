@@ -40,6 +40,7 @@ def test_killed_while_generating_every_job_is_taken_up_by_check(desk, serving):
     assert server.count("formats") == 1  # once for the element, over both starts (D12)
 
 
+@pytest.mark.deep
 @pytest.mark.rules("D43")
 def test_a_second_start_of_a_finished_batch_asks_nothing(desk, serving):
     server = serving()
@@ -148,6 +149,7 @@ def test_ctrl_c_stops_and_says_how_to_go_on(desk, serving):
     assert generations(server) == 4
 
 
+@pytest.mark.deep
 @pytest.mark.rules("D39")
 def test_a_lost_key_costs_a_generation_and_is_named(desk, serving):
     server = serving(generation_seconds=1.0)
@@ -162,6 +164,7 @@ def test_a_lost_key_costs_a_generation_and_is_named(desk, serving):
     assert generations(server) == 2
 
 
+@pytest.mark.deep
 @pytest.mark.rules("I2")
 def test_a_ledger_is_not_taken_to_another_server(desk, serving):
     one, other = serving(), serving()
@@ -173,6 +176,7 @@ def test_a_ledger_is_not_taken_to_another_server(desk, serving):
     assert other.calls == ()
 
 
+@pytest.mark.deep
 def test_two_at_one_ledger(desk, serving):
     server = serving()
     desk.jobs("1042,csv,r0")

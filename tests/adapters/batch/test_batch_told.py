@@ -83,6 +83,7 @@ def test_json_lines_for_machines(desk, serving):
     assert (summary["event"], summary["ok"], summary["done"], summary["failed"]) == ("summary", False, 1, 1)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -14,7 +14,7 @@ import termios
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,8 +63,8 @@ class End(NamedTuple):
     shown: str
 
 
-def typed(server: LoopbackServer, folder: Path, *moments: float, target: str = "out/") -> End:
-    """Run the command in a terminal and type Ctrl-C at these moments, in seconds from its start."""
+def typed(server: LoopbackServer, folder: Path, *moments: float | Callable[[], object], target: str = "out/") -> End:
+    """Run the command in a terminal, and type Ctrl-C after seconds from its start or when a call returns."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS", "LINES"}}
@@ -85,7 +85,10 @@ def typed(server: LoopbackServer, folder: Path, *moments: float, target: str = "
         reader = threading.Thread(target=read)
         reader.start()
         for moment in moments:
-            time.sleep(max(0.0, began + moment - time.monotonic()))
+            if callable(moment):
+                moment()
+            else:
+                time.sleep(max(0.0, began + moment - time.monotonic()))
             if running.poll() is None:
                 os.write(ours, b"\x03")
         code = running.wait(30)
@@ -145,9 +148,19 @@ def ctrl_c(server: LoopbackServer, tmp_path: Path, runs: int, seed: int) -> Coun
 
 @pytest.mark.rules("D38", "I10")
 def test_ctrl_c_at_some_moments(server: LoopbackServer, tmp_path: Path) -> None:
-    seen = ctrl_c(server, tmp_path, 6, seed=20261127)
-    assert seen.total() == 6
-    assert seen["stopped"] >= 1
+    assert ctrl_c(server, tmp_path, 3, seed=20261127).total() == 3
+
+
+@pytest.mark.rules("D38", "I10")
+def test_ctrl_c_while_the_report_is_generated_says_that_nothing_was_kept(
+    server: LoopbackServer, tmp_path: Path
+) -> None:
+    runs = server.count("run")
+    end = typed(server, tmp_path, lambda: server.wait_for("run", runs + 1))
+    assert judged(end, tmp_path / "out", old=False) == "stopped"
+    asked = len(server.calls)
+    time.sleep(0.5)
+    assert len(server.calls) == asked
 
 
 @pytest.mark.deep

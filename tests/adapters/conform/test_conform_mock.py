@@ -36,7 +36,7 @@ READ = {
     "D17": "as 'IN_PROGRESS'",
     "D20": "check is 200 ready, get is 200 with a file",
     "D21": "a broken get may be repeated",
-    "D22": "nothing",
+    "D22": "nothing but the connection's end",
     "D25": "application/csv, accepted",
     "D30": "sets cookies",
     "D40": "none",

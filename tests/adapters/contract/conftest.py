@@ -47,6 +47,7 @@ def row_of(item: pytest.Item) -> Row | None:
     cls, function = getattr(item, "cls", None), getattr(item, "function", None)
     if (
         cls is None
+        or HERE not in item.path.parents  # the matrix of faults has a page of its own
         or function is None
         or not issubclass(cls, Staged | HandedInContract)
         or item.get_closest_marker("deep")

@@ -49,7 +49,9 @@ from reportdl_core import (
     Wait,
 )
 from reportdl_core.answers import fits
+from reportdl_core.commands import LookUp
 from reportdl_core.endpoint_messages import Report
+from reportdl_core.questions import Elements
 from reportdl_core.wire import query_token
 
 JOB = Job(element=1042, format="pdf")
@@ -62,6 +64,7 @@ COMMANDS: tuple[Command, ...] = (
     Get(number=7, job=JOB, token=TOKEN, deadline=30.0),
     RenewCredentials(number=7, deadline=30.0),
     Wait(number=7, deadline=30.0),
+    LookUp(number=7, question=Elements(), deadline=30.0),
 )
 
 
@@ -81,7 +84,7 @@ def test_nothing_answers_finish() -> None:
 
 @given(job=jobs(), report=reports(), token=tokens())
 def test_values_are_what_the_core_takes(job: Job, report: Report, token: Secret) -> None:
-    assert Job(element=report.element, segment=report.segment, format=job.format)
+    assert Job(element=report.element, segment=report.segment, format=job.format).format == job.format
     assert query_token(token).isascii()
 
 
@@ -160,4 +163,4 @@ def test_a_machine_of_ones_own_job_and_policies_passes() -> None:
 
 def test_a_machine_has_no_job_before_its_first_rule() -> None:
     with pytest.raises(AssertionError, match="no rule has run"):
-        assert Narrow().journey
+        assert Narrow().journey.over

@@ -182,7 +182,7 @@ def schedules(durations: list[float]) -> None:
         way(lambda: True)  # imported before the clock stands still
         for seconds in durations:
             # Over the same span of durations as ours.
-            rounds = [virtual(way, seconds * (1 + part / 64), 0.0) for part in range(16)]
+            rounds = [virtual(way, seconds * (1 + part * 0.618034 % 1 / 4), 0.0) for part in range(48)]
             delay = sum(delay for delay, _ in rounds) / len(rounds)
             polls = sum(polls for _, polls in rounds) / len(rounds)
             print(json.dumps({"way": name, "seconds": int(seconds), "delay": delay, "polls": polls}), flush=True)
