@@ -73,9 +73,8 @@ def readings() -> Iterator[Switches]:
 
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "check": tuple(
-        name for name in MODELS if name.startswith("client") and ("no fault" in name or "one fault" in name)
-    ),
+    "check": ("client x endpoint, no fault", "client x endpoint, one fault"),
+    "readings": tuple(name for name in MODELS if name.startswith("client x endpoint, one fault, ")),
     "two": tuple(name for name in MODELS if "two faults" in name),
     "three": ("client x endpoint, three faults",),
     "alone": tuple(name for name in MODELS if "alone" in name),

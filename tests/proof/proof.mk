@@ -25,6 +25,7 @@ replay: $(READY)
 
 deep-explored: $(READY)
 	@$(RECORDED) explored check --by "make deep-explored"
+	@$(RECORDED) explored readings --by "make deep-explored"
 	@$(RECORDED) explored two --by "make deep-explored"
 
 deep-explored-three: $(READY)
