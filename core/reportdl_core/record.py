@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import assert_never, final
 
 from reportdl_core.answers import MEANINGS, Answer, Failure, Meaning, answer_of
-from reportdl_core.commands import Check, Command, ListFormats, RenewCredentials, Run, Wait
+from reportdl_core.commands import Check, Command, Get, ListFormats, RenewCredentials, Run, Wait
 from reportdl_core.deadlines import expires_at, rest
 from reportdl_core.errors import Reason
 from reportdl_core.events import (
@@ -24,7 +24,6 @@ from reportdl_core.events import (
     Lost,
     Refused,
     RunFinished,
-    Status,
     StatusReported,
     TokenIssued,
     WaitElapsed,
@@ -58,7 +57,7 @@ class Record:
 
     def take(self, command: Command, event: Event, now: float, *, asking: bool = False) -> None:
         """Note what `event`, the answer to `command`, says. `asking`: another request stays outstanding beside it."""
-        facts = self.facts
+        facts, pauses = self.facts, self.facts.pauses
         match event:
             case FormatsListed():
                 self._on_formats_listed(event, now)
@@ -69,8 +68,6 @@ class Record:
                 facts.due, facts.pauses = now, 0
             case RunFinished():
                 self._on_run_finished(now)
-            case StatusReported(status=Status.OK) if isinstance(command, Run):
-                self._on_run_finished(now)  # `run`'s OK, from a driver that calls it so (R18)
             case FileReceived():
                 self.verdict = Verdict(Move.CONSUME, Reason.DELIVERED, receipt=event.receipt)
             case FileNotKept():
@@ -91,7 +88,8 @@ class Record:
                     note(facts, command, event, now)
                     self._on_failure(command, event, now)
                     if asking and isinstance(command, Run) and facts.run is RunPhase.OVER:
-                        facts.pauses = 0  # that request stands for the first pause, so the next one is the first (D19)
+                        # That request stands for the pause, so that the next one made has this one's length (D19).
+                        facts.pauses = min(pauses, max(facts.pauses - 1, 0))
             case _:
                 assert_never(event)
 
@@ -162,7 +160,7 @@ class Record:
     def _on_failure(self, command: Command, event: Failure, now: float) -> None:
         answer = answer_of(event)
         if isinstance(event, Refused) and answer is Answer.BUSY:
-            self._on_busy(event, now)
+            self._on_busy(command, event, now)
         if isinstance(command, RenewCredentials):
             self._on_renewal_failed(answer, now)
         elif isinstance(command, Run):
@@ -172,11 +170,14 @@ class Record:
         else:
             self._on_meaning(MEANINGS[answer, type(command)], command, event, answer, now)
 
-    def _on_busy(self, event: Refused, now: float) -> None:
+    def _on_busy(self, command: Command, event: Refused, now: float) -> None:
         # The server told us when: that is not silence, but it stays within the job's deadline (D19).
         facts = self.facts
         after = event.retry_after or 0.0
-        facts.held_until = instant(min(now + after, facts.end)) if after > 0 else now
+        held = instant(min(now + after, facts.end)) if after > 0 else now
+        # Who says no time takes back none that was said before; but what held `check` back does not hold the file back.
+        said = None if isinstance(command, Get) else facts.held_until
+        facts.held_until = held if said is None else max(held, said)
         facts.quiet_since = max(facts.quiet_since, facts.held_until)
 
     def _on_renewal_failed(self, answer: Answer, now: float) -> None:
@@ -218,8 +219,9 @@ class Record:
 
     def _lose_run(self, command: Run, answer: Answer, *, prompt: bool, now: float) -> None:
         facts = self.facts
-        facts.run_unproven = prompt and answer in (Answer.UNAVAILABLE, Answer.BUSY, Answer.CREDENTIALS)
-        facts.pauses, facts.quiet_since = 0, max(facts.quiet_since, now)
+        lost = answer in (Answer.UNAVAILABLE, Answer.BUSY, Answer.CREDENTIALS)
+        facts.run_unproven = prompt and lost
+        facts.pauses, facts.quiet_since = 0 if lost else facts.pauses, max(facts.quiet_since, now)
         if answer is Answer.IN_PROGRESS:
             self._on_valid(now)
         self._rest(now)

@@ -111,13 +111,6 @@ def test_where_one_budget_is_spent_another_that_applies_is_drawn_on(unheld: int)
     assert Finish not in [type(command) for command in job.outstanding]
 
 
-@pytest.mark.rules("R18", "D6")
-def test_an_ok_to_run_is_its_ok_however_a_driver_reports_it() -> None:
-    play = running()
-    play.at(3.0) >> StatusReported(number=play[Run], status=Status.OK)
-    play << Get
-
-
 @pytest.mark.rules("D12", "R10")
 @pytest.mark.parametrize("answer", [RunFinished(number=2), Refused(number=2, refusal=Refusal.ELEMENT_NOT_FOUND)])
 def test_once_the_format_is_refused_an_answer_of_run_changes_nothing(answer: RunFinished | Refused) -> None:
@@ -133,3 +126,37 @@ def test_once_the_format_is_refused_an_answer_of_run_changes_nothing(answer: Run
     play << Finish
     assert play.driven.outcome is not None
     assert play.driven.outcome.reason is Reason.INVALID_FORMAT
+
+
+@pytest.mark.rules("D19")
+def test_a_429_without_a_time_takes_back_no_retry_after_that_was_said_before() -> None:
+    play = running().alarm() << Check
+    play.at(6.0) >> Refused(number=play[Run], refusal=Refusal.BUSY, retry_after=60.0)
+    play << None
+    play.at(7.0) >> Refused(number=play[Check], refusal=Refusal.BUSY)
+    play << Wait
+    assert paused(play, 6.0) == 60.0
+
+
+@pytest.mark.rules("D19", "D2")
+def test_a_429_to_get_does_not_bring_back_what_held_check_back() -> None:
+    play = running().alarm() << Check
+    play.at(6.0) >> Refused(number=play[Check], refusal=Refusal.BUSY, retry_after=1e9)
+    play << Wait
+    play.at(60.0) >> RunFinished(number=play[Run])
+    play << Get
+    play.at(61.0) >> Refused(number=play[Get], refusal=Refusal.BUSY)
+    play << Wait
+    assert paused(play, 61.0) <= 15.0
+    play.alarm() << Get
+
+
+@pytest.mark.rules("D41", "D2", "D19")
+def test_a_final_answer_that_took_longer_than_the_silence_is_what_the_session_ends_for() -> None:
+    play = running()
+    play.at(200.0) >> RunFinished(number=play[Run])
+    play << Get
+    play.at(860.0) >> Refused(number=play[Get], refusal=Refusal.DOWNLOAD_FAILED)
+    play << Finish
+    assert play.driven.outcome is not None
+    assert (play.driven.outcome.state, play.driven.outcome.reason) == (State.EXPIRED, Reason.EXPIRED)

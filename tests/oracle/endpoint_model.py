@@ -7,8 +7,10 @@ or when the session is touched next; the answers are the same.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from tests.oracle.endpoint_clock import Expected, expiry, failure, lapsed
+from tests.oracle.endpoint_events import happens
 from tests.oracle.endpoint_words import (
     Answer,
     Call,
@@ -17,60 +19,21 @@ from tests.oracle.endpoint_words import (
     Endpoint,
     Generate,
     Happening,
-    Happens,
     SendFile,
     ServerSession,
     Stop,
 )
-from tests.oracle.vocabulary import ACTIVE
 
 __all__ = ["Expected", "agree", "expiry", "explain", "lapsed", "states", "step"]
 
 _STATES = ("formats", "init", "run", "check", "get")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """One thing that may follow: what must be done now, and what may be done besides."""
-
-    after: Endpoint
-    must: frozenset[Effect] = frozenset()
-    may: frozenset[Effect] = frozenset()
-    rules: tuple[str, ...] = ()
-
-
-def expiry(endpoint: Endpoint, session: ServerSession) -> float | None:
-    """When this session expires, by the policy in force (D1); None where it does not."""
-    switches = endpoint.switches
-    if switches.ttl_policy == "ABSOLUTE":
-        return session.began + switches.ttl
-    if switches.ttl_policy == "SLIDING":
-        return session.renewed + switches.ttl
-    return session.began + switches.ttl if session.run_began is None else None
-
-
-def lapsed(endpoint: Endpoint, session: ServerSession, now: float) -> ServerSession:
-    """The session as the clock leaves it (R15, R16, D28); D2: a started transfer completes."""
-    if not session.live or session.sending is not None:
-        return session
-    end = expiry(endpoint, session)
-    late = session.run_began is not None and now >= session.run_began + endpoint.switches.run_timeout
-    if end is not None and now >= end:
-        if late and session.state == "RUNNING" and session.run_began is not None:
-            failed_at = session.run_began + endpoint.switches.run_timeout
-            if failed_at < end:
-                return session.ends("ERROR", failed_at, "TIMED_OUT")
-        return session.ends("EXPIRED", end)
-    if late and session.state == "RUNNING":
-        return session.ends("ERROR", now, "TIMED_OUT")
-    return session
-
-
 def step(possible: Iterable[Endpoint], event: Happening, now: float) -> frozenset[Expected]:
     """Everything that may follow the event."""
     found = []
     for endpoint in possible:
-        for expected in _call(endpoint, event, now) if isinstance(event, Call) else _happens(endpoint, event, now):
+        for expected in _call(endpoint, event, now) if isinstance(event, Call) else happens(endpoint, event, now):
             found.append(replace(expected, may=expected.may | _tidying(expected.after, now)))
     return frozenset(found)
 
@@ -116,14 +79,6 @@ def _done(endpoint: Endpoint, done: frozenset[Effect]) -> Endpoint:
     )
 
 
-def _failure(endpoint: Endpoint, session: ServerSession) -> frozenset[str]:
-    """How a `run` that came to nothing is answered (D6)."""
-    if session.state == "ERROR" and endpoint.switches.failed_run == "STATUS":
-        # Freedom: no file and an aborted generation are a refusal in any case (R30), or follow the switch.
-        return frozenset({"ERROR"} if session.how == "FAILED" else {"ERROR", "DOWNLOAD_FAILED"})
-    return frozenset({"DOWNLOAD_FAILED"})
-
-
 def _tidying(endpoint: Endpoint, now: float) -> frozenset[Effect]:
     """What the clock permits to be done at any moment, for any session that is over."""
     found: set[Effect] = set()
@@ -132,14 +87,11 @@ def _tidying(endpoint: Endpoint, now: float) -> frozenset[Effect]:
         if over.live:
             continue
         for number in over.waiting:
-            found |= {Answer(number=number, says=says) for says in _failure(endpoint, over)}
+            found |= {Answer(number=number, says=says) for says in failure(endpoint, over)}
         if over.generating:
             found.add(Stop(token=over.token))
         found.add(Discard(token=over.token))
     return frozenset(found)
-
-
-# -- calls
 
 
 def _call(endpoint: Endpoint, call: Call, now: float) -> list[Expected]:
@@ -233,7 +185,11 @@ def _live_or_not(endpoint: Endpoint, call: Call, session: ServerSession, now: fl
             found += _answer_live(endpoint, call, session, now)
         return found
     if over.state == "ERROR":
-        return [one for says in _of_failed(endpoint, call, over) for one in _says(touched, call, says, "D5", "R22")]
+        permitted = _of_failed(endpoint, call, over)
+        end = expiry(endpoint, over)
+        if end is not None and now >= end:
+            permitted |= {"DOWNLOAD_FAILED"}  # Freedom: failed (R22), and its token expired since (R17, D5's "live")
+        return [one for says in sorted(permitted) for one in _says(touched, call, says, "D5", "R22")]
     found = _answer_live(endpoint, call, session, now)
     end = expiry(endpoint, session)
     if session.sending is not None and end is not None and now >= end:
@@ -245,7 +201,7 @@ def _live_or_not(endpoint: Endpoint, call: Call, session: ServerSession, now: fl
 def _of_failed(endpoint: Endpoint, call: Call, session: ServerSession) -> frozenset[str]:
     """D5: 200 ERROR of a failed run; 400 where no file was produced or generation was aborted (R30)."""
     if call.state == "run":
-        return _failure(endpoint, session)
+        return failure(endpoint, session)
     if endpoint.switches.failed_session == "REFUSAL" or session.how == "NO_FILE":
         return frozenset({"DOWNLOAD_FAILED"})
     # Freedom: whether what was aborted or took too long has failed (R22, D28) or was aborted (R30).
@@ -290,69 +246,3 @@ def _run(endpoint: Endpoint, call: Call, session: ServerSession, now: float) -> 
     else:
         session = replace(session, waiting=(*session.waiting, call.number))
     return [Expected(after=endpoint.having(session), must=frozenset(must), rules=("R18", "D8"))]
-
-
-# -- everything else
-
-
-def _happens(endpoint: Endpoint, event: Happens, now: float) -> list[Expected]:
-    if event.kind == "Tick":
-        return [Expected(after=endpoint)]
-    if event.kind in {"Generated", "GenerationFailed"}:
-        session = endpoint.find(event.token)
-        return [Expected(after=endpoint)] if session is None else _generation(endpoint, event, session, now)
-    if event.kind == "Disconnected":
-        return _disconnected(endpoint, event, now)
-    session = next((one for one in endpoint.sessions if one.sending == event.number), None)
-    return [Expected(after=endpoint)] if session is None else _transfer(endpoint, event, session, now)
-
-
-def _generation(endpoint: Endpoint, event: Happens, session: ServerSession, now: float) -> list[Expected]:
-    over = lapsed(endpoint, session, now)
-    over = replace(over, generating=False)
-    if over.state != "RUNNING":  # R16: the file is discarded; D28
-        discard: set[Effect] = {Discard(token=over.token)} if event.kind == "Generated" else set()
-        return _answered(endpoint, over, frozenset(discard), _failure(endpoint, over), "R16", "D28")
-    if event.kind == "Generated":
-        return _answered(endpoint, replace(over, state="READY"), frozenset(), frozenset({"OK"}), "R18")
-    failed = over.ends("ERROR", now, event.how)
-    return _answered(endpoint, failed, frozenset(), _failure(endpoint, failed), "R22", "R30", "D6")
-
-
-def _answered(
-    endpoint: Endpoint, session: ServerSession, must: frozenset[Effect], says: frozenset[str], *rules: str
-) -> list[Expected]:
-    """Everyone who waits for this run is told, once."""
-    after = endpoint.having(replace(session, waiting=()))
-    return [
-        Expected(
-            after=after,
-            must=must | {Answer(number=number, says=each) for number in session.waiting},
-            rules=rules,
-        )
-        for each in sorted(says)
-    ]
-
-
-def _disconnected(endpoint: Endpoint, event: Happens, now: float) -> list[Expected]:
-    """D7: generation is detached from the request, but for the switch."""
-    session = next((one for one in endpoint.sessions if event.number in one.waiting), None)
-    if session is None:
-        return [Expected(after=endpoint)]
-    left = replace(session, waiting=tuple(number for number in session.waiting if number != event.number))
-    if endpoint.switches.abort_on_disconnect == "OFF" or left.waiting or lapsed(endpoint, left, now).state != "RUNNING":
-        return [Expected(after=endpoint.having(left), rules=("D7",))]
-    aborted = left.ends("ERROR", now, "ABORTED")
-    return [Expected(after=endpoint.having(aborted), must=frozenset({Stop(token=left.token)}), rules=("D7", "R30"))]
-
-
-def _transfer(endpoint: Endpoint, event: Happens, session: ServerSession, now: float) -> list[Expected]:
-    over = replace(session, sending=None)
-    if event.kind == "FileMissing":  # R30
-        gone = over.ends("ERROR", now, "NO_FILE") if over.live else over
-        assert event.number is not None
-        refused = frozenset({Answer(number=event.number, says="DOWNLOAD_FAILED")})
-        return [Expected(after=endpoint.having(gone), must=refused, rules=("R30",))]
-    if event.kind == "FileSent" and over.state in ACTIVE:  # R27, D21
-        return [Expected(after=endpoint.having(over.ends("CONSUMED", now)), rules=("R27",))]
-    return [Expected(after=endpoint.having(over), rules=("D21",))]

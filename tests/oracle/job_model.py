@@ -88,6 +88,7 @@ def _another(state: JobState, session: State, now: float) -> Iterator[State]:
     fresh = State(
         setting=Setting(job=setting.job, policy=setting.policy, end=setting.end, number=state.sessions + 1),
         silent_lo=now,
+        silent_mid=now,
         silent_hi=now,
         known=session.known,
     )

@@ -28,7 +28,7 @@ def _budgets(turn: Turn, policy: Policy) -> set[str]:
             answer is not None and (answer.sent == "NOT_SENT" or answer.refusal == "CREDENTIALS")
         )
         unproven = answer is not None and early and (lost(answer) or answer.refusal == "BUSY")
-        if facts.state == "RUNNING" and (unproven or never):
+        if facts.state in {"INIT", "RUNNING"} and (unproven or never):
             found.add("UNPROVEN")
     return found
 
@@ -77,11 +77,7 @@ def _owed(turn: Turn, drawn: list[str], policy: Policy) -> bool:
     if turn.ended is None:
         return False
     outcome = turn.ended[1].outcome
-    if (
-        policy.expiry == "DOCUMENTED"
-        and turn.facts.lost_gets + (turn.kind == "Get")
-        and turn.facts.age(turn.at) >= policy.ttl
-    ):
+    if policy.expiry == "DOCUMENTED" and turn.learned.lost_gets and turn.facts.age(turn.at) >= policy.ttl:
         return False  # a lost transfer whose time is over by the clock: either name will do
     return (drawn == ["LOST"] and outcome.reason == "TRANSFER_LOST") or (
         outcome.state == "EXPIRED"

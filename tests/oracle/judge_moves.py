@@ -105,7 +105,7 @@ def get_leaves_at_once(story: Story) -> Iterator[Violation]:
         event = turn.event
         if event is None or turn.answered is None or turn.facts.state not in {"RUNNING", "READY"}:
             continue
-        run_ok = turn.kind == "Run" and (event.kind == "RunFinished" or event.status in {"OK", "READY"})
+        run_ok = turn.kind == "Run" and (event.kind == "RunFinished" or event.status == "READY")
         ready = turn.kind == "Check" and event.status == "READY"
         if not (ready or (run_ok and turn.facts.state == "RUNNING")) or turn.new("Get"):
             continue

@@ -31,7 +31,7 @@ def expired_when_it_is(story: Story) -> Iterator[Violation]:
     """D1: under `documented` at 300 s; under `confirm` never by the clock alone, and only after one check has asked."""
     policy = story.began.policy
     for turn in story.turns:
-        ends, age = turn.session_ends(), turn.facts.age(turn.at)
+        ends, age = turn.session_ends(), turn.learned.age(turn.at)
         if policy.expiry == "DOCUMENTED":
             getting = any(each.command.kind == "Get" for each in turn.before.values())
             overdue = age > policy.ttl + NEAR and turn.facts.live and not getting

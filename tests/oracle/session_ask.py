@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tests.oracle.session_state import NEAR, End, Slot, State
 
-__all__ = ["ask", "ask_run", "ended", "insure", "must_end", "pause", "poll", "pressed"]
+__all__ = ["ask", "ask_run", "ended", "expired", "insure", "limits", "must_end", "pause", "poll", "pressed"]
 
 _SILENT = frozenset({"UNREACHABLE", "SERVER_ERROR", "TIMED_OUT", "ENDPOINT_MISSING", "PROTOCOL"})
 NEVER_SENT = frozenset({"none", "unsent", "refused"})
@@ -69,6 +69,13 @@ def _silence(state: State) -> tuple[float, float]:
     return state.silent_lo + shortest, state.silent_hi + longest
 
 
+def limits(state: State) -> set[float]:
+    """Every moment at which a client may hold the silence for too long."""
+    policy = state.setting.policy
+    lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
+    return {since + length for since in (state.silent_lo, state.silent_mid, state.silent_hi) for length in lengths}
+
+
 def must_end(state: State, now: float) -> list[State]:
     """The ends that the clock forces; any one of them. Empty where it forces none."""
     named = frozenset({"INVALID_FORMAT"}) if state.naming else frozenset()
@@ -92,7 +99,7 @@ def may_end(state: State, now: float) -> list[State]:
     A client's grid may bring it to a limit a little before the limit comes.
     """
     found = must_end(state, now + NEAR)
-    if state.run in {"unsent", "refused"} and state.expiry is not None and now >= state.expiry:
+    if state.run in NEVER_SENT and state.expiry is not None and now >= state.expiry:
         # Freedom: a token of 300 s that no `run` has used may be given up, asked about, or used (D1, R16, D21).
         found.append(expired(state, "D1", "D21"))
     if not state.alive and now >= _silence(state)[0] - NEAR:
@@ -113,7 +120,7 @@ def ask(state: State, kind: str, now: float, *rules: str, then: str = "") -> lis
     policy = state.setting.policy
     hi = min(now + (policy.get_timeout if kind == "Get" else policy.request_timeout), state.setting.end)
     # Freedom: a client may cut a request at the session's own limits, too.
-    also = {_silence(state)[0], _silence(state)[1]}
+    also = limits(state)
     if state.expiry is not None and kind != "Get":
         also |= {state.expiry, state.expiry + policy.expiry_margin}
     slot = Slot(
@@ -158,6 +165,7 @@ def insure(state: State, now: float, retry_after: float | None = None) -> list[S
     lo, hi = now + shortest / 2, now + longest
     if count == 0:
         lo = hi = max(state.run_sent + policy.first_check, now)
+    state = replace(state, streak=0, cause="insurance")
     return _wait(replace(state, insured=count + 1), "Check", now, lo, hi, retry_after, "D19", "R20")
 
 
@@ -198,9 +206,11 @@ def _wait(
     forced = must_end(state, now)
     if forced:
         return forced
-    also: set[float] = {*_silence(state)}
+    also = limits(state)
     found = may_end(state, now)
-    if then == "Check" and state.not_before > now:  # a Retry-After that `run` was told still holds
+    if (
+        then == "Check" and state.state == "RUNNING" and state.not_before > now
+    ):  # a Retry-After that `run` was told still holds
         retry_after = max(retry_after or 0.0, state.not_before - now)
     if retry_after:
         lo, hi = now + retry_after, now + retry_after + max(hi - now, 0.0)
@@ -227,7 +237,8 @@ def _wait(
     if retry_after:
         # Freedom: to wait as one was told is no silence (D19 says both).
         told = now + retry_after
-        waiting = replace(waiting, not_before=told, silent_hi=max(waiting.silent_hi, told))
+        mid, hi = max(waiting.silent_mid, told), max(waiting.silent_hi, told)
+        waiting = replace(waiting, not_before=told, silent_mid=mid, silent_hi=hi)
     kept = state.slot("Wait")
     if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
         # A Wait is kept while its deadline stays.

@@ -13,15 +13,19 @@ from tests.oracle.session_answers import answered
 from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
 from tests.oracle.session_state import Setting, Slot, State
 from tests.oracle.table import MEANING, REASON, row
-from tests.oracle.vocabulary import DOWNLOADS, Event, Job, Policy
+from tests.oracle.vocabulary import Event, Job, Policy
 
-__all__ = ["begin", "cover", "restored", "step"]
+__all__ = ["begin", "restored", "step"]
 
 
 def begin(job: Job, policy: Policy, *, now: float, end: float, number: int = 1, known: int = 0) -> frozenset[State]:
     """A session that has just begun: the preflight first, where there is one (D12)."""
     state = State(
-        setting=Setting(job=job, policy=policy, end=end, number=number), silent_lo=now, silent_hi=now, known=known
+        setting=Setting(job=job, policy=policy, end=end, number=number),
+        silent_lo=now,
+        silent_mid=now,
+        silent_hi=now,
+        known=known,
     )
     first: list[State] = []
     # Freedom: whether a session after the first asks for the formats again ("on for a single download", D12).
@@ -53,7 +57,9 @@ def _step(state: State, event: Event, now: float) -> list[State]:
         return [replace(rest, run="done"), *pressed(rest, now)]
     answer = _named if state.naming else answered
     said = MEANING.get((row(slot.kind, event), slot.kind))
-    good = said in {"init", "run", "get", "consumed"} or (said == "poll" and slot.kind == "Check" and state.alive)
+    good = said in {"init", "run", "get", "consumed"} or (
+        said == "poll" and slot.kind == "Check" and state.alive and state.state == "RUNNING"
+    )
     return _counted(answer(rest, slot, event, now), not good)
 
 
@@ -145,6 +151,7 @@ def _restored(state: State, saved: float, shift: float, elapsed: float) -> list[
         init_sent=None if state.init_sent is None else state.init_sent + shift - elapsed,
         # Freedom: no rule says whether silence goes on while nobody listens.
         silent_lo=state.silent_lo + shift - elapsed,
+        silent_mid=state.silent_mid + shift,
         silent_hi=state.silent_hi + shift,
         run_sent=None if state.run_sent is None else state.run_sent + shift,
         not_before=state.not_before + shift if state.not_before else 0.0,
@@ -162,8 +169,3 @@ def _restored(state: State, saved: float, shift: float, elapsed: float) -> list[
 
 def _shifted(slot: Slot, shift: float) -> Slot:
     return replace(slot, lo=slot.lo + shift, hi=slot.hi + shift, issued=slot.issued + shift)
-
-
-def cover() -> frozenset[tuple[str, str]]:
-    """Every row of the table with the command that it answers, for whoever counts what was tried."""
-    return frozenset(pair for pair in MEANING if pair[1] in DOWNLOADS)

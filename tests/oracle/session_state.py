@@ -109,6 +109,7 @@ class State:
 
     # D19's silence: since when at the earliest, and at the latest, that it may be counted from.
     silent_lo: float = 0.0
+    silent_mid: float = 0.0  # where a refusal counts, but a 401 does not
     silent_hi: float = 0.0
     contact: bool = False
 
@@ -223,7 +224,7 @@ def explain(possible: Iterable[State], seen: Seen) -> str:
 
 
 # Fields that hold clock readings, and those that only name commands.
-_TIMES = {"init_sent", "run_sent", "silent_lo", "silent_hi", "not_before", "lo", "hi", "issued"}
+_TIMES = {"init_sent", "run_sent", "silent_lo", "silent_mid", "silent_hi", "not_before", "lo", "hi", "issued"}
 
 
 def _relative(value: Any, name: str, now: float, rank: dict[int, int]) -> Any:

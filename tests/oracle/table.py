@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.oracle.vocabulary import DOWNLOADS, Event
 
-__all__ = ["DEFINITE_END", "MEANING", "MOVES", "REASON", "REFUSAL_ORDER", "TEXT", "may_move", "meaning", "row"]
+__all__ = ["MEANING", "MOVES", "REASON", "REFUSAL_ORDER", "TEXT", "may_move", "meaning", "row"]
 
 # "The life of a session": nothing else moves (I1).
 MOVES = frozenset(
@@ -92,9 +92,6 @@ REASON: dict[str, frozenset[str]] = {
     "UNREADABLE": frozenset({"PROTOCOL"}),
     "DOWNLOAD_FAILED": frozenset({"PROTOCOL"}),  # to formats and init alone
 }
-
-# A command that ends the session for its own sake, whatever `run` is doing.
-DEFINITE_END = frozenset({"final", "protocol"})
 
 # D15: the order in which the endpoint refuses.
 REFUSAL_ORDER = (

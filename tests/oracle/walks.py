@@ -6,7 +6,6 @@ They are right by construction, so the judge must find nothing in them, and must
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tests.oracle import job_model
@@ -23,7 +22,6 @@ from tests.oracle.traces import (
     Restored,
     Saved,
     Superseded,
-    Trace,
 )
 from tests.oracle.vocabulary import ANSWERS, WITH_TOKEN, Command, Event, Job, Outcome, Policy
 
@@ -194,8 +192,3 @@ class _Walker:
             return Event(number=number, kind=kind, sent=draw.choice(["NOT_SENT", "UNKNOWN"]))
         why = draw.choice(["FAILED", "UNVERIFIED"]) if kind == "FileNotKept" else None
         return Event(number=number, kind=kind, why=why)
-
-
-def traces(seeds: Iterable[int], *, restores: float = 0.0) -> list[Trace]:
-    """The traces of a few walks."""
-    return [tuple(walk(seed, restores=restores).trace) for seed in seeds]

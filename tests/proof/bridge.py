@@ -7,7 +7,7 @@ translation names; it must never judge, drop or mend anything.
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Final, assert_never
+from typing import Any, Final, assert_never
 
 from reportdl_core import commands as c
 from reportdl_core import events as e
@@ -28,9 +28,10 @@ def job_of(job: Job) -> o.Job:
 
 def policy_of(policy: Policy, **constants: float) -> o.Policy:
     """A policy; `constants` are the rules' own, where a small clock has made them smaller."""
-    chosen = {name: getattr(policy, name) for name in _NUMBERS}
+    chosen: dict[str, Any] = {name: getattr(policy, name) for name in _NUMBERS}
     chosen |= {"expiry": policy.expiry.name, "preflight": policy.preflight.name}
-    return o.Policy(**chosen, **constants)
+    chosen |= constants
+    return o.Policy(**chosen)
 
 
 def command_of(command: c.Command) -> o.Command:
@@ -56,8 +57,8 @@ def command_of(command: c.Command) -> o.Command:
             )
         case c.Wait() | c.RenewCredentials():
             return o.Command(number=command.number, kind=type(command).__name__, deadline=command.deadline)
-        case c.Finish():
-            return o.Command(number=command.number, kind="Finish")
+        case c.Finish() | c.LookUp():  # a look-up belongs to no job
+            return o.Command(number=command.number, kind=type(command).__name__)
         case _:
             assert_never(command)
 
@@ -78,7 +79,9 @@ def event_of(event: e.Event) -> o.Event:
             return o.Event(number=number, kind=kind, sent=event.sent.name)
         case e.FileNotKept():
             return o.Event(number=number, kind=kind, why=event.why.name)
-        case e.RunFinished() | e.FileReceived() | e.WaitElapsed() | e.CredentialsRenewed() | e.Cancelled():
+        case (
+            e.RunFinished() | e.FileReceived() | e.WaitElapsed() | e.CredentialsRenewed() | e.Cancelled() | e.LookedUp()
+        ):
             return o.Event(number=number, kind=kind)
         case _:
             assert_never(event)

@@ -22,8 +22,8 @@ from reportdl_core.session import Session
 
 __all__ = ["copy_download", "copy_endpoint", "copy_session"]
 
-_FACTS: Final = tuple(Facts.__slots__)  # type: ignore[attr-defined]
-_SERVED: Final = tuple(Served.__slots__)  # type: ignore[attr-defined]
+_FACTS: Final = tuple(Facts.__slots__)
+_SERVED: Final = tuple(Served.__slots__)
 
 
 def copy_download(old: Download) -> Download:
@@ -71,4 +71,4 @@ def copy_endpoint(old: Endpoint) -> Endpoint:
     parts._over = {number: sessions[number] for number in was._over}
     parts._live = Counter(was._live)
     new._register = register
-    return new  # type: ignore[no-any-return]
+    return new

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Final
 
 from reportdl_core import (
+    Check,
     Command,
     CredentialsRenewed,
     Download,
@@ -367,7 +368,7 @@ class World:
         if isinstance(command, RenewCredentials):
             flight.phase, flight.event = Phase.ANSWERED, CredentialsRenewed(number=command.number)
             return
-        assert not isinstance(command, Wait | Finish)
+        assert isinstance(command, ListFormats | Init | Run | Check | Get)
         session = self._session(command)
         if isinstance(command, Run):
             assert session not in self.runs, "two `run` of one token reached the server (I3)"
@@ -498,7 +499,7 @@ def _order(flight: Flight) -> tuple[str, str, bool, int]:
     return type(flight.command).__name__, flight.phase.value, flight.slow, flight.call
 
 
-def _shown(event: Event) -> Hashable:
+def _shown(event: Event) -> tuple[object, ...]:
     match event:
         case StatusReported():
             return type(event), event.status
@@ -507,7 +508,7 @@ def _shown(event: Event) -> Hashable:
         case Lost():
             return type(event), event.sent
         case _:
-            return type(event)
+            return (type(event),)
 
 
 def _says_ready(event: Event) -> bool:

@@ -1,28 +1,31 @@
 # The proof engines: tests/proof/README.md says what each part does. Included by the Makefile.
 .PHONY: check-proof replay
-.PHONY: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all deep-versions deep-crosshair
+.PHONY: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all deep-versions deep-stateful deep-crosshair
 
 PROOF := PYTHONPATH=. $(PY) -m tests.proof
 RECORDED := REPORTDL_RECORD=1 $(PROOF)
-# The oracle's judgement of a whole trace takes several times as long as the session itself: here, of every fourth.
-JUDGED ?= 4
+# The oracle's judgement of a whole trace takes several times as long as the session: here, of every fourth of the first.
+JUDGED ?= 0:5000
 SEEDS ?= 0:1000000
 # The other Pythons lend their interpreter alone: the few packages that are needed hold no compiled code.
 PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python $(HOME)/.pyenv/versions/3.13.*/bin/python)
 
 check: check-proof
-deep: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all deep-versions deep-crosshair
+deep: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all
+deep: deep-versions deep-stateful deep-crosshair
 
 # Prints, and writes nothing.
 check-proof: $(READY)
 	@$(PROOF) explored check --by "make check-proof"
-	@$(PROOF) simulated --seeds 0:20000 --judge $(JUDGED) --by "make check-proof"
+	@$(PROOF) simulated --seeds $(JUDGED) --judge 4 --row "simulated, judged by the oracle" --by "make check-proof"
+	@$(PROOF) simulated --seeds 0:20000 --judge 1000000 --row "simulated, both ends compared" --by "make check-proof"
 
 replay: $(READY)
 	@$(PROOF) replay $(SEED)
 
 deep-explored: $(READY)
 	@$(RECORDED) explored check --by "make deep-explored"
+	@$(RECORDED) explored readings --by "make deep-explored"
 	@$(RECORDED) explored two --by "make deep-explored"
 
 deep-explored-three: $(READY)
@@ -41,6 +44,9 @@ deep-simulated-all: $(READY)
 
 deep-versions: $(READY)
 	@$(RECORDED) versions $(PYTHONS)
+
+deep-stateful: $(READY)
+	@$(PYTEST) -m deep --timeout=1500 tests/proof/test_proof_machine.py
 
 deep-crosshair: $(READY)
 	@REPORTDL_BACKEND=crosshair REPORTDL_EXAMPLES=$(or $(EXAMPLES),400) $(PYTEST) --timeout=900 tests/proof/test_crosshair.py

@@ -124,4 +124,4 @@ def _without_counts(value: Any) -> Hashable:
         if len(value) == 2 and isinstance(value[0], str) and value[0] in _COUNTS:
             return value[0]
         return tuple(_without_counts(one) for one in value)
-    return value  # type: ignore[no-any-return]
+    return value

@@ -59,7 +59,7 @@ POLICIES: Final = (
     Policy(expiry=Expiry.DOCUMENTED, preflight=Preflight.OFF, first_check=2.0),
     Policy(job_timeout=400.0, request_timeout=400.0),
     Policy(job_timeout=700.0, expiry=Expiry.DOCUMENTED, request_timeout=310.0, silence=60.0, restarts_lost=2),
-    Policy(run_timeout=40.0, first_contact=20.0, growth=1.0, expiry_margin=0.0),
+    Policy(run_timeout=40.0, first_contact=20.0, growth=1.0, first_pause=6.0, expiry_margin=0.0),
     Policy(restarts_lost=0, restarts_unheld=0, restarts_unproven=0, get_timeout=100.0),
     Policy(job_timeout=7200.0, restarts_lost=3, restarts_unheld=2, restarts_unproven=2, longest_pause=60.0),
 )

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from reportdl_core import (
     Cancelled,
+    Check,
     Command,
     CredentialsRenewed,
     Download,
@@ -403,7 +404,7 @@ class Simulation:
         if isinstance(command, RenewCredentials):
             self._renew(flight)
             return
-        assert not isinstance(command, Wait | Finish)
+        assert isinstance(command, ListFormats | Init | Run | Check | Get)
         dead = now >= self.credentials[flight.version]
         token = None if isinstance(command, ListFormats | Init) else command.token.reveal()
         session = self.tokens.get(token or "", 0)

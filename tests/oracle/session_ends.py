@@ -1,0 +1,102 @@
+"""How a session comes to READY, to a renewal, or to an end, whichever command was answered.
+
+Each function gives every continuation that the rules permit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.oracle.session_ask import ask, ended, expired, insure, must_end, pause, pressed
+from tests.oracle.session_state import NEAR, Slot, State
+from tests.oracle.table import REASON
+from tests.oracle.vocabulary import Event
+
+__all__ = ["download_failed", "file_lost", "lost_for_good", "over", "ready", "renew"]
+
+
+def over(state: State, slot: Slot, event: Event, now: float) -> list[State]:
+    """The session ends for what this answer says; the clock may have been first."""
+    if event.kind == "StatusReported" and event.status == "ERROR":
+        reasons = frozenset({"GENERATION_FAILED", "REFUSED", "PROTOCOL", "SERVER_ERROR"})
+        if state.token is not None:
+            reasons = frozenset({"GENERATION_FAILED"})
+    elif event.kind == "StatusReported":
+        reasons = frozenset({"PROTOCOL"})
+    else:
+        assert event.refusal is not None
+        reasons = REASON[event.refusal]
+    found = [*lost_for_good(state, reasons), *pressed(state, now)]
+    late = state.expiry is not None and now >= state.expiry
+    if late and event.kind == "Refused" and state.lost_gets == 0:
+        # Freedom: "a refusal then is EXPIRED" (D1), though another one than Download failed has a name of its own.
+        found.append(ended(state, "EXPIRED", reasons | {"EXPIRED"}, "D1"))
+    if event.refusal == "INVALID_FORMAT" and state.listed is None and slot.kind != "ListFormats":
+        # D12: without the preflight, the formats are asked for now, to name the alternatives. Freedom: or not.
+        naming = replace(state, naming=True)
+        found += ask(naming.without("Run"), "ListFormats", now, "D12")
+        if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
+            found += ask(naming, "ListFormats", now, "D12")
+    return found
+
+
+def lost_for_good(state: State, reasons: frozenset[str]) -> list[State]:
+    if state.lost_gets == 0:
+        return [ended(state, "ERROR", reasons)]
+    # D21: after a lost get, a refusal means that the file is lost. Freedom: where the refusal has a name of its own
+    # (table, D27), it may be called by that, and is final then.
+    return [file_lost(state), ended(state, "ERROR", reasons)]
+
+
+def file_lost(state: State) -> State:
+    return ended(state, "ERROR", frozenset({"TRANSFER_LOST"}), "D21", restart=frozenset({"LOST"}))
+
+
+def download_failed(state: State, now: float) -> list[State]:
+    """D41, and D21 where a get was lost before."""
+    if state.lost_gets:
+        return [file_lost(state), *pressed(state, now)]
+    if state.expiry is not None and now >= state.expiry:
+        return [expired(state, "D41", "D1", "R17"), *must_end(state, now)]
+    return [ended(state, "ERROR", frozenset({"GENERATION_FAILED"}), "D41", "R30"), *pressed(state, now)]
+
+
+def renew(state: State, slot: Slot, now: float) -> list[State]:
+    """D16: renew, then the same command again, at once (I13)."""
+    if slot.credential < state.credential:
+        return ask(state, slot.kind, now, "D16")  # the refusal of an older credential
+    if state.armed:
+        return ask(state, "RenewCredentials", now, "D16", then=slot.kind)
+    final = [ended(state, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(state, now)]
+    final += pause(state, "Check", now, "Check") if state.alive else []
+    # Freedom: the insurance's failures never end a live run (D19), but this credential is no good for `get` either.
+    return [*insure(state, now), *final] if state.alive else final
+
+
+def ready(state: State, now: float) -> list[State]:
+    """READY: `get` leaves at once, whatever else is out (I4, D2, D6)."""
+    forced = must_end(state, now)
+    if forced:
+        either = frozenset({state.state, "READY"})
+        return [
+            replace(one, end=replace(one.end, ended_in=either)) if one.end and one.state == "ERROR" else one
+            for one in forced
+        ]
+    fetching = replace(state, state="READY", unproven=False, errors=0, unreadable=0)
+    found = ask(fetching, "Get", now, "I4", "D2")
+    if state.slot("Run") is not None:
+        # Freedom: `run`, which has become needless, may be superseded or left.
+        found += ask(replace(fetching.without("Run"), run="done"), "Get", now, "I4", "D2")
+    waiting = state.slot("RenewCredentials")
+    if waiting is not None:
+        # Freedom: a renewal that is out may come first, or be superseded; the get it is for would need it.
+        held = tuple(replace(s, then="Get") if s is waiting else s for s in fetching.slots)
+        found.append(replace(fetching, slots=held))
+    elif state.owed:
+        pausing = fetching.slot("Wait")
+        if pausing is None or pausing.hi <= now + NEAR:
+            found += ask(fetching, "RenewCredentials", now, "D16", then="Get")
+        else:
+            held = tuple(replace(s, then="RenewCredentials Get") if s is pausing else s for s in fetching.slots)
+            found.append(replace(fetching, slots=held))
+    return found
