@@ -24,6 +24,7 @@ from reportdl_core.events import (
     Lost,
     Refused,
     RunFinished,
+    Status,
     StatusReported,
     TokenIssued,
     WaitElapsed,
@@ -68,6 +69,8 @@ class Record:
                 facts.due, facts.pauses = now, 0
             case RunFinished():
                 self._on_run_finished(now)
+            case StatusReported(status=Status.OK) if isinstance(command, Run):
+                self._on_run_finished(now)  # `run`'s OK, from a driver that calls it so (R18)
             case FileReceived():
                 self.verdict = Verdict(Move.CONSUME, Reason.DELIVERED, receipt=event.receipt)
             case FileNotKept():

@@ -6,6 +6,7 @@ stdout carries its base URL, once it takes calls. Must never import the server b
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,7 +124,7 @@ def serve(
 def _all_there() -> None:
     """Raises ClickException where the extra is not installed."""
     try:
-        import reportdl.server.sources  # noqa: F401
+        import_module("reportdl.server.sources")
     except ModuleNotFoundError as error:
         library = (error.name or "reportdl").partition(".")[0]
         if library.startswith("reportdl"):

@@ -36,13 +36,15 @@ class _Raw:
     blocking = False
 
     def __init__(self, outgoing: Outgoing, policy: Policy, *, alone: bool, patience: float, only_head: bool) -> None:
-        self.outgoing, self.own_connection = outgoing, alone
-        self.connect_timeout, self.read_timeout = policy.connect_timeout, patience
+        self.outgoing: Outgoing = outgoing
+        self.own_connection: bool = alone
+        self.connect_timeout: float = policy.connect_timeout
+        self.read_timeout: float = patience
         self.answered: Head | None = None
-        self.body = bytearray()
-        self.size = 0
+        self.body: bytearray = bytearray()
+        self.size: int = 0
         self.loss: tuple[Sent, str] | None = None
-        self.only_head = only_head
+        self.only_head: bool = only_head
 
     def head(self, status: int, headers: Iterable[tuple[str, str]]) -> bool:
         """Keep status and headers."""
@@ -128,9 +130,10 @@ class Probe:
 
     def __init__(self, origin: Origin, transport: Transport, credentials: Credentials, policy: Policy) -> None:
         self._origin, self._transport = origin, transport
-        self.credentials, self._policy = credentials, policy
+        self.credentials: Credentials = credentials
+        self._policy = policy
         self._zero = time.monotonic()
-        self.mask = Mask()
+        self.mask: Mask = Mask()
         self.answers: list[Answer] = []
         self.step = ""
 

@@ -97,24 +97,31 @@ class Auditor:
     def __init__(
         self, download: Audited, *, job: Job, policy: Policy, now: float, reached: Counter[object] | None = None
     ) -> None:
-        self.job, self.policy = job, policy
+        self.job: Job = job
+        self.policy: Policy = policy
         self.reached: Counter[object] = Counter() if reached is None else reached
-        self.end = now + policy.job_timeout
-        self.highest = self.requests = 0
+        self.end: float = now + policy.job_timeout
+        self.highest: int = 0
+        self.requests: int = 0
         self.book: dict[int, Command] = {}  # what is outstanding, by number
-        self.state, self.session = State.INIT, download.session
-        self.sessions = 1
+        self.state: State = State.INIT
+        self.session: Session = download.session
+        self.sessions: int = 1
         self._new_session()
         self._enter(download.outstanding, now)
         self.check(download, now)
 
     def _new_session(self) -> None:
         self.token: Secret | None = None
-        self.init_sent = self.token_from = 0.0
-        self.run_may_leave, self.credential_repeats = True, 0
-        self.run_sent = 0.0
-        self.file_seen, self.lost_gets = False, 0
-        self.renewal_spent, self.renewed = False, 0
+        self.init_sent: float = 0.0
+        self.token_from: float = 0.0
+        self.run_may_leave: bool = True
+        self.credential_repeats: int = 0
+        self.run_sent: float = 0.0
+        self.file_seen: bool = False
+        self.lost_gets: int = 0
+        self.renewal_spent: bool = False
+        self.renewed: int = 0
         self.failed_at: dict[type[Command], float] = {}
 
     def heard(self, event: Event, new: tuple[Command, ...], download: Audited, *, now: float) -> None:

@@ -78,12 +78,16 @@ class Journey:
         reached: Counter[object] | None = None,
         embedding: Embedding = PLAIN,
     ) -> None:
-        self.job, self.policy, self.choose, self.embedding = job, policy, choose, embedding
-        self.now = self.seen = 0.0
-        self.fresh = 0
+        self.job: Job = job
+        self.policy: Policy = policy
+        self.choose: Choose = choose
+        self.embedding: Embedding = embedding
+        self.now: float = 0.0
+        self.seen: float = 0.0
+        self.fresh: int = 0
         self.reached: Counter[object] = Counter() if reached is None else reached
         self.download: Embedded = embedding.begin(job, policy=policy, seed=seed, now=0.0)
-        self.auditor = Auditor(self.download, job=job, policy=policy, now=0.0, reached=self.reached)
+        self.auditor: Auditor = Auditor(self.download, job=job, policy=policy, now=0.0, reached=self.reached)
 
     @property
     def over(self) -> bool:

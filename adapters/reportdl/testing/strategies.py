@@ -212,7 +212,8 @@ def fault_schedules(*, longest: int = 4) -> st.SearchStrategy[Mapping[str, tuple
 
     For the option `network` of `MemoryEndpoint`, or its `forecast`. At most `longest` requests of a state are hit.
     """
-    return st.dictionaries(st.sampled_from(_STATES), st.lists(weathers(), max_size=longest).map(tuple))
+    states: list[str] = list(_STATES)
+    return st.dictionaries(st.sampled_from(states), st.lists(weathers(), max_size=longest).map(tuple))
 
 
 def fault_texts(*, longest: int = 3) -> st.SearchStrategy[list[str]]:

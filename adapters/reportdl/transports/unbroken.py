@@ -27,6 +27,15 @@ _VERSIONS: Final = {"HTTP/1.1": 11, "HTTP/1.0": 10, "HTTP/0.9": 10}
 class UnbrokenResponse(HTTPResponse):
     """Put it into a connection as its `response_class`. What is broken raises an HTTPException (D21, I11)."""
 
+    status: int
+    reason: str
+    version: int
+    headers: HTTPMessage
+    msg: HTTPMessage
+    chunked: bool
+    chunk_left: int | None
+    will_close: bool
+
     def begin(self) -> None:
         """Read the head."""
         if getattr(self, "headers", None) is not None:  # begun already

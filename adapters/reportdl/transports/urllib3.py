@@ -46,9 +46,8 @@ class Urllib3Transport:
         origin = errand.origin
         # Plain HTTP through a proxy names the whole URL; urllib3 leaves that to its manager, which we go round.
         whole = self._pools.proxy is not None and origin.scheme == "http"
-        return Urllib3Flight(
-            errand, self._pool(errand), f"{origin.scheme}://{origin.host}:{origin.port}" if whole else ""
-        )
+        prefix = f"{origin.scheme}://{origin.host}:{origin.port}" if whole else ""
+        return Urllib3Flight(errand, self._pool(errand), prefix)
 
     def _pool(self, errand: Errand) -> urllib3.HTTPConnectionPool:
         origin, alone = errand.origin, errand.exchange.own_connection
@@ -79,7 +78,8 @@ class Urllib3Flight:
         self._errand, self._pool, self._prefix = errand, pool, prefix
         self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
-        self.dialled, self._cancelled = Dialled(), False
+        self.dialled: Dialled = Dialled()
+        self._cancelled = False
 
     def perform(self) -> Event:
         """Send it once, read the answer, return the event."""

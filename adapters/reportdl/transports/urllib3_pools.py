@@ -35,8 +35,8 @@ class Pools(Protocol):
 
 # Pools of our own within any manager, by a key nobody else has. `run` gets one apart from the others, whose
 # connections are closed after use: it needs a fresh one of its own, since a stale one could not prove NOT_SENT.
-SHARED: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
-ALONE: Final = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
+SHARED: Final[dict[str, Any]] = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
+ALONE: Final[dict[str, Any]] = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
 
 
 def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:

@@ -73,7 +73,7 @@ def test_the_examples_of_the_page_run(run: Pytest) -> None:
         for node in ast.walk(ast.parse(text))
     )
     tests += sum(len(re.findall(r"^Test\w+ = \w+\.TestCase$", text, re.MULTILINE)) for text in files.values())
-    assert passed(run(files)) == tests
+    assert passed(run(files)) >= tests  # more, where one is run for several parameters
 
 
 def test_nothing_is_loaded_before_a_fixture_is_used(run: Pytest) -> None:
