@@ -62,6 +62,8 @@ def passed(done: subprocess.CompletedProcess[str]) -> int:
     return int(found[1])
 
 
+@pytest.mark.docs
+@pytest.mark.timeout(240)
 def test_the_examples_of_the_page_run(run: Pytest) -> None:
     blocks = re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert len(blocks) == PAGE.read_text().count("```python"), "an example without the name of its file"
