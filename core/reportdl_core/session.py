@@ -234,8 +234,6 @@ class Session:
         by_clock = ended_by_clock(record.facts, self.policy, now=now, receiving=receiving, answered=answered)
         if by_clock is not None and record.facts.naming:
             return Verdict(Move.FAIL, Reason.INVALID_FORMAT)
-        if verdict is not None and by_clock is not None and by_clock.reason in _SILENT:
-            return verdict  # an answer that came ends the silence, however late it is
         return by_clock or verdict
 
     def _wanted(self, facts: Facts) -> type[_Asking]:
@@ -327,6 +325,5 @@ class Session:
 
 _LATE: Final = "no answer by its deadline"
 
-_SILENT: Final = frozenset({Reason.UNREACHABLE, Reason.SERVER_ERROR, Reason.ENDPOINT_MISSING})
 # A whole file, or one that could not be kept, is a fact whatever the clock says (D2, D44).
 _ABOVE_THE_CLOCK: Final = frozenset({Reason.DELIVERED, Reason.NOT_KEPT, Reason.UNVERIFIED})
