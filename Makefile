@@ -41,9 +41,9 @@ help: ## show this list
 demo: $(RUNS) ## download real reports from a reference server on loopback
 	@$(PY) docs/examples/demo.py
 
-# Four workers on two cores: most of the time goes to waiting for real sockets. The pages are judged by `make check`.
+# Three workers on two cores: most of the time goes to waiting for real sockets. The pages are judged by `make check`.
 test: $(READY) ## run the tests (under five minutes)
-	@$(PYTEST) -n 4 --dist worksteal -m "not deep and not docs"
+	@$(PYTEST) -n 3 --dist worksteal -m "not deep and not docs"
 
 check: check-style check-types check-house check-docs check-core check-batch ## style, types, import contracts, docs, and the core's branches all covered
 

@@ -74,9 +74,7 @@ def test_a_signal_during_generation_ends_all_that_runs(
     server.wait_for("run")
     running.send_signal(number)
     running.send_signal(number)  # impatience changes nothing
-    began = time.monotonic()
-    out, err = running.communicate(timeout=20)
-    assert time.monotonic() - began < 5
+    out, err = running.communicate(timeout=20)  # long before the generation ends
     assert (running.returncode, out, left(tmp_path)) == (code, b"", [])
     assert b'"message": "%s: nothing was kept"' % (b"interrupted" if code == 130 else b"terminated") in err
     assert b"Traceback" not in err
