@@ -11,9 +11,10 @@ from typing import Final, assert_never, cast, final
 
 from reportdl_core.commands import LookUp
 from reportdl_core.envelope import clean_message
-from reportdl_core.errors import Refusal
+from reportdl_core.errors import InvalidJob, Refusal
 from reportdl_core.events import Event, LookedUp, Refused
 from reportdl_core.http_head import Head
+from reportdl_core.job import identifier
 from reportdl_core.policy import Policy
 from reportdl_core.questions import DimensionValues, ElementInfo, Elements, Found, ListedReport, Question, Segment
 from reportdl_core.small_answer import SmallAnswer, said_in
@@ -24,7 +25,6 @@ __all__ = ["LookupExchange", "rows_of"]
 _Row = Mapping[str, object]
 
 _EXTERNAL: Final = "externalreport"
-_DIGITS: Final = 19
 _LARGEST: Final = 32 * 1024 * 1024  # bytes: a server with 100,000 elements lists them all at once
 
 
@@ -117,7 +117,8 @@ def _text(value: object) -> str:
 
 
 def _identifier(value: object) -> int | None:
-    """An id as version 7 sends it, an integer, or version 6, a text of digits; None for anything else."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_DIGITS else None
+    """An id as version 7 sends it, an integer, or version 6, a text of digits; None for anything else (D32)."""
+    try:
+        return identifier(value, "id")
+    except InvalidJob:
+        return None
