@@ -24,7 +24,7 @@ from reportdl_core.questions import ListedReport, Segment
 try:
     import anyio
 
-    from reportdl.drivers.asynchronous import drive
+    from reportdl.drivers.asynchronous import drive, loop_clock
 except ModuleNotFoundError as _missing:
     raise ImportError("reportdl.aio needs anyio: pip install 'reportdl[aiohttp]' or 'reportdl[httpx2]'") from _missing
 
@@ -92,15 +92,15 @@ class AsyncClient:
 
         Raises InvalidJob, or a DownloadError such as ReportNotFound, AccessDenied or NotDownloadable.
         """
-        return await self._answer(self._calls.formats(element, segment, now=anyio.current_time()))
+        return await self._answer(self._calls.formats(element, segment, now=loop_clock()()))
 
     async def reports(self) -> tuple[ListedReport, ...]:
         """The External Reports that the server lists, one row for each segment. See `Client.reports`."""
-        return await self._answer(self._calls.reports(now=anyio.current_time()))
+        return await self._answer(self._calls.reports(now=loop_clock()()))
 
     async def segments(self, element: int | str) -> tuple[Segment, ...]:
         """The segments of one report that one may see: ids and names (R4). See `Client.segments`."""
-        return await self._answer(self._calls.segments(element, now=anyio.current_time()))
+        return await self._answer(self._calls.segments(element, now=loop_clock()()))
 
     async def _answer(self, call: AskingCall[T]) -> T:
         await drive(call.driven, errands=call.errands, transport=self.transport)
@@ -133,7 +133,7 @@ class AsyncClient:
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
             observe=observe,
-            clock=anyio.current_time,
+            clock=loop_clock(),
         )
         return await self._driven(call)
 
@@ -155,7 +155,7 @@ class AsyncClient:
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
             observe=observe,
-            clock=anyio.current_time,
+            clock=loop_clock(),
         )
         return await self._driven(call)
 

@@ -6,9 +6,10 @@ Must never read a body, and never raise for what a server wrote into a header.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from reportdl_core.disposition import Disposition, parse_disposition
@@ -31,41 +32,45 @@ class Framing(Enum):
     BROKEN = "lengths that contradict each other, or a coding that nobody asked for"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Head:
     """Status and headers; names are matched in any case. Values are texts as a transport gives them (ISO-8859-1)."""
 
+    # No slots: what is read out of the headers is asked for several times in one answer, and kept.
     status: int
     headers: tuple[tuple[str, str], ...]
-    # What has been read out of the headers: each is asked for several times in one answer.
-    _read: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, status: int, headers: Iterable[tuple[str, str]]) -> Head:
         """From any iterable of pairs."""
-        return cls(status, tuple((name.lower(), value) for name, value in headers))
+        return cls(status, tuple([(name.lower(), value) for name, value in headers]))
+
+    @cached_property
+    def _named(self) -> dict[str, list[str]]:
+        named: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            named.setdefault(name, []).append(value)
+        return named
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of a header, in order."""
-        return tuple(value for key, value in self.headers if key == name)
+        return tuple(self._named.get(name, ()))
 
     def first(self, name: str) -> str:
         """The first value of a header, or an empty text."""
-        return next((value for key, value in self.headers if key == name), "")
+        values = self._named.get(name)
+        return values[0] if values else ""
 
-    @property
+    @cached_property
     def media_type(self) -> str:
         """The type and subtype, in lower case, without parameters."""
         return self.first("content-type").partition(";")[0].strip().lower()
 
-    @property
+    @cached_property
     def disposition(self) -> Disposition | None:
         """Content-Disposition, if there is one."""
-        if "disposition" not in self._read:
-            value = self.first("content-disposition")
-            self._read["disposition"] = parse_disposition(value) if value else None
-        found: Disposition | None = self._read["disposition"]
-        return found
+        value = self.first("content-disposition")
+        return parse_disposition(value) if value else None
 
     @property
     def is_file(self) -> bool:
@@ -82,21 +87,15 @@ class Head:
         """Why no answer can be read after this head, whatever stands in it; empty where one can (D21, D36)."""
         if self.status < 200:
             return "an interim answer instead of one"
-        if sum(len(name) + len(value) + 4 for name, value in self.headers) > _LONGEST:
+        if sum([len(name) + len(value) + 4 for name, value in self.headers]) > _LONGEST:
             return f"more than {_LONGEST // 1024} KiB of headers"
         return Framing.BROKEN.value if self.framing is Framing.BROKEN else ""
 
-    @property
+    @cached_property
     def framing(self) -> Framing:
         """How the body's end will be known. HTTP libraries differ in what they make of two ways at once: no way."""
-        found: Framing | None = self._read.get("framing")
-        if found is None:
-            found = self._read["framing"] = self._framed()
-        return found
-
-    def _framed(self) -> Framing:
         codings = [part.strip().lower() for value in self.all("transfer-encoding") for part in value.split(",")]
-        lengths = self._lengths()
+        lengths = self._lengths
         if not {"", "identity"}.issuperset(codings):
             return Framing.CHUNKED if codings == ["chunked"] and not lengths else Framing.BROKEN
         if not lengths:
@@ -104,15 +103,16 @@ class Head:
         sound = len(lengths) == 1 and all(text.isascii() and text.isdigit() and len(text) < 19 for text in lengths)
         return Framing.LENGTH if sound else Framing.BROKEN
 
-    @property
+    @cached_property
     def length(self) -> int | None:
         """The body's length in bytes as it is on the wire, where the framing is a length."""
-        return int(next(iter(self._lengths()))) if self.framing is Framing.LENGTH else None
+        return int(next(iter(self._lengths))) if self.framing is Framing.LENGTH else None
 
+    @cached_property
     def _lengths(self) -> frozenset[str]:
-        return frozenset(part.strip() for value in self.all("content-length") for part in value.split(","))
+        return frozenset([part.strip() for value in self.all("content-length") for part in value.split(",")])
 
-    @property
+    @cached_property
     def coding(self) -> str:
         """The content coding, in lower case; empty for identity (D34)."""
         coding = ",".join(self.all("content-encoding")).strip().lower()

@@ -6,6 +6,7 @@ anything. Must never decide what to do next: it executes what is outstanding.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 
@@ -19,7 +20,7 @@ from reportdl.errands import Errand, Errands
 from reportdl.transports.asynchronous import AsyncTransport
 from reportdl_core.events import Event, Sent
 
-__all__ = ["drive"]
+__all__ = ["drive", "loop_clock"]
 
 Post = MemoryObjectSendStream[Event | Exception]
 Inbox = MemoryObjectReceiveStream[Event | Exception]
@@ -30,10 +31,11 @@ async def drive(
     *,
     errands: Errands,
     transport: AsyncTransport,
-    clock: Callable[[], float] = anyio.current_time,
+    clock: Callable[[], float] | None = None,
     observer: Observer | None = None,
 ) -> None:
     """Execute commands until there is an outcome. Cancelled at any await, it ends all that runs first (D38)."""
+    clock = clock or loop_clock()
     post, inbox = anyio.create_memory_object_stream[Event | Exception](math.inf)
     failure: Exception | None = None
     with post, inbox:
@@ -66,9 +68,18 @@ async def drive(
                         conductor.take(await _next(inbox, patience))
             except Exception as error:  # noqa: BLE001 - carried round the task group, which would wrap it into a group
                 failure = error
-            tasks.cancel_scope.cancel()
+            if failure is not None:  # not while it is handled: what is cancelled would have it as its context
+                tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+def loop_clock() -> Callable[[], float]:
+    """The running event loop's own clock, on which its timers go off too."""
+    try:
+        return asyncio.get_running_loop().time
+    except RuntimeError:
+        return anyio.current_time
 
 
 async def _next(inbox: Inbox, patience: float) -> Event | Exception | None:

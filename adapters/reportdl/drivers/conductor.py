@@ -12,7 +12,7 @@ from typing import Generic, TypeVar, final
 
 from reportdl.drivers import Driven, Observer
 from reportdl.errands import Errand, Errands
-from reportdl_core.commands import Finish, Wait
+from reportdl_core.commands import Command, Finish, Wait
 from reportdl_core.events import Event
 
 __all__ = ["Conductor", "forget_variables"]
@@ -52,24 +52,27 @@ class Conductor(Generic[W]):
 
     def advance(self) -> float | None:
         """Stop and start what the last event asks for; seconds to wait for the next one, None once it is over."""
-        if self._driven.outcome is not None:
-            return None
-        outstanding = {command.number: command for command in self._driven.outstanding}
-        for number in self._running.keys() - outstanding.keys():
-            if (work := self._running.pop(number)) is not None:
+        outstanding, running = self._driven.outstanding, self._running
+        for number in running.keys() - {command.number for command in outstanding}:
+            if (work := running.pop(number)) is not None:
                 self._stop(work)
-        for number in sorted(outstanding.keys() - self._running.keys()):
-            command = outstanding[number]
-            self._running[number] = None
-            if isinstance(command, Wait | Finish):
-                continue  # the alarm answers a Wait
-            errand = self._errands.begin(command)
-            if isinstance(errand, Errand):
-                self._running[number] = self._start(errand)
-            else:
-                self._put(errand)
+        if not outstanding:
+            return None
+        for command in outstanding:
+            if command.number not in running:
+                running[command.number] = None
+                self._begin(command)
         self._late = self._driven.alarm
         return max(0.0, self._late[0] - self._clock())
+
+    def _begin(self, command: Command) -> None:
+        if isinstance(command, Wait | Finish):
+            return  # the alarm answers a Wait
+        errand = self._errands.begin(command)
+        if isinstance(errand, Errand):
+            self._running[command.number] = self._start(errand)
+        else:
+            self._put(errand)
 
     def take(self, event: Event | BaseException | None) -> None:
         """Feed what came, or the alarm's own event for None. An exception is a bug somewhere: it is raised.
@@ -81,6 +84,8 @@ class Conductor(Generic[W]):
             raise event
         if event is not None and event.number not in self._running:
             return  # late: its request was stopped, and its answer crossed the order to stop (I7)
+        if event is not None:
+            self._running[event.number] = None  # its request has ended: there is nothing left to stop
         # A timer may fire a moment early, and its clock may lag behind the alarm: time must not run backwards.
         self._now = max(self._now, self._clock())
         if event is None:

@@ -7,6 +7,7 @@ session, and a user's own middlewares, which might repeat too, are left out. No 
 
 from __future__ import annotations
 
+import functools
 import ssl
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -36,6 +37,7 @@ _UNSENT: Final = (
     aiohttp.ConnectionTimeoutError,
     aiohttp.ServerFingerprintMismatch,
 )
+_timeout: Final = functools.lru_cache(maxsize=32)(ClientTimeout)
 _BROKEN: Final = (aiohttp.ClientError, OSError)
 
 
@@ -95,7 +97,7 @@ class AiohttpTransport:
             raise_for_status=False,
             auto_decompress=False,
             proxy=self._proxy,
-            timeout=ClientTimeout(sock_connect=exchange.connect_timeout, sock_read=exchange.read_timeout),
+            timeout=_timeout(sock_connect=exchange.connect_timeout, sock_read=exchange.read_timeout),
             # Connections are pooled by this name too: on a user's session `run` shares none with the others (D30).
             server_hostname=errand.origin.host if exchange.own_connection else None,
             read_bufsize=_BUFFER,
