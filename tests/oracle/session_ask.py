@@ -220,7 +220,7 @@ def _wait(
     lo, hi, near = _cut_at_expiry(state, then, now, lo, hi, bool(retry_after))
     also |= near
     if state.not_before > now:
-        also.add(state.not_before)  # Freedom: what one request was told may hold for the next
+        also.add(min(state.not_before, _last(state)))  # Freedom: what one request was told may hold for the next
     hi = min(hi, state.setting.end)
     lo = min(lo, hi)
     slot = Slot(
@@ -247,6 +247,12 @@ def _wait(
     return [*found, waiting]
 
 
+def _last(state: State) -> float:
+    """The moment at which the clock ends the session whatever it was told: the job's end, or the token's (D1)."""
+    binds = state.setting.policy.expiry == "DOCUMENTED" or state.run in NEVER_SENT
+    return min(state.setting.end, state.expiry) if binds and state.expiry is not None else state.setting.end
+
+
 def _cut_at_expiry(
     state: State, then: str, now: float, lo: float, hi: float, told: bool
 ) -> tuple[float, float, set[float]]:
@@ -261,7 +267,7 @@ def _cut_at_expiry(
         return lo, hi, set()
     # One check asks just after 300 s; it waits for Retry-After, too. What is to be repeated then may go on instead.
     if told:
-        return lo, hi, set()
+        return lo, hi, {expiry} if state.run in NEVER_SENT else set()
     if then != "Check":
         return lo, hi, {expiry, latest}
     return min(lo, latest), min(hi, latest), {expiry} if hi > latest else set()

@@ -58,6 +58,8 @@ class Facts:
     told_until: float = 0.0  # Retry-After
     kept: bool = False  # a check has been told, after 300 s, that generation goes on
     owed: bool = False  # the credential has been refused, and not renewed since
+    fresh: bool = False  # it has been renewed, and neither has anything succeeded since nor has a wait elapsed
+    naming: bool = False  # the format has been refused: what is asked now only names the alternatives (D12)
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's
 
     @property
@@ -274,9 +276,13 @@ class _Reader:
         if event.kind == "FormatsListed":
             facts = replace(facts, listed=event.formats)
         if event.kind == "CredentialsRenewed":
-            facts = replace(facts, credential=facts.credential + 1, owed=False)
+            facts = replace(facts, credential=facts.credential + 1, owed=False, fresh=True)
+        elif event.refusal != "CREDENTIALS" and event.kind not in {"Lost", "Cancelled"}:
+            facts = replace(facts, fresh=False)
         if event.refusal == "CREDENTIALS":
             facts = replace(facts, owed=True)
+        if event.refusal == "INVALID_FORMAT" and turn.kind != "ListFormats":
+            facts = replace(facts, naming=True)
         if event.retry_after:
             facts = replace(facts, told_until=max(facts.told_until, turn.at + event.retry_after))
         if event.status == "IN_PROGRESS" and facts.age(turn.at) >= self.story.began.policy.ttl:
