@@ -148,7 +148,7 @@ class Record:
         self._on_valid(now)
         if not facts.ready:
             facts.ready, facts.pauses = True, 0
-        facts.step, facts.run_unproven = Step.GET, False
+        facts.step, facts.run_unproven, facts.odd_checks = Step.GET, False, 0
         self._at_once(now)
 
     def _on_in_progress(self, now: float) -> None:

@@ -150,23 +150,31 @@ def ask_run(state: State, now: float, *rules: str) -> list[State]:
     hi = min(now + policy.run_timeout, state.setting.end)  # D28
     also = frozenset(at for at in (state.expiry,) if at is not None and now < at < hi)
     slot = Slot(kind="Run", lo=hi, hi=hi, also=also, issued=now, credential=state.credential, rules=rules)
-    running = replace(state, state="RUNNING", slots=(slot,), run="alive", run_sent=now, unproven=False, insured=0)
+    running = replace(
+        state, state="RUNNING", slots=(slot,), run="alive", run_sent=now, unproven=False, insured=0, rested=0
+    )
     return [*may_end(state, now), *insure(running, now)]
 
 
 def insure(state: State, now: float, retry_after: float | None = None) -> list[State]:
     """Wait for the next check of a `run` that is alive: 5 s exactly, then growing to 30 s (D19)."""
-    policy = state.setting.policy
-    assert state.run_sent is not None
+    policy, sent = state.setting.policy, state.run_sent
+    assert sent is not None
     count = state.insured
-    longest = min(policy.longest_insurance, policy.first_check * policy.growth**count)
+    # Freedom: whether a failed check that was repeated at another pace is counted.
+    longest = min(policy.longest_insurance, policy.first_check * policy.growth ** max(count, state.rested))
     # Freedom: whether the second wait is drawn from 5 s or from the next step.
     shortest = min(policy.longest_insurance, policy.first_check * policy.growth ** max(count - 1, 0))
     lo, hi = now + shortest / 2, now + longest
-    if count == 0:
-        lo = hi = max(state.run_sent + policy.first_check, now)
-    state = replace(state, streak=0, cause="insurance")
-    return _wait(replace(state, insured=count + 1), "Check", now, lo, hi, retry_after, "D19", "R20")
+    state = replace(state, insured=count + 1, rested=state.rested + 1, streak=0, cause="insurance")
+    if count:
+        return _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20")
+    lo = hi = max(sent + policy.first_check, now)
+    # Freedom: the first check is 5 s after `run` exactly (D19), though the token's 300 s end in between (D1).
+    kept = state.kept_by_server
+    exactly = _wait(replace(state, kept_by_server=True), "Check", now, lo, hi, retry_after, "D19", "R20")
+    found = [one if one.end else replace(one, kept_by_server=kept) for one in exactly]
+    return found if kept else found + _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20", "D1")
 
 
 def pause(
@@ -179,7 +187,7 @@ def pause(
     streak = state.streak + 1 if cause == state.cause else 0
     lo = now + _step(state, streak) / 2
     hi = now + _step(state, max(streak, state.waits))
-    counted = replace(state, streak=streak, cause=cause)
+    counted = replace(state, streak=streak, cause=cause, rested=state.rested + state.alive)
     return _wait(counted, then, now, lo, hi, retry_after, *(rules or ("D19", "I13")))
 
 

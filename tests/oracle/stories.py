@@ -61,6 +61,7 @@ class Facts:
     fresh: bool = False  # it has been renewed, and neither has anything succeeded since nor has a wait elapsed
     naming: bool = False  # the format has been refused: what is asked now only names the alternatives (D12)
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's
+    unheld_for: float = 0.0  # how long since then nobody held the job
 
     @property
     def live(self) -> bool:
@@ -228,7 +229,15 @@ class _Reader:
         ttl = self.story.began.policy.ttl
         unheld = facts.token is not None and age < ttl <= age + (cause.at - self.saved_at)
         away = facts.away + (cause.at - self.saved_at if facts.run is not None else 0.0)
-        self.facts = replace(facts, unheld=facts.unheld or unheld, away=away)
+        gone = cause.at - self.saved_at
+        told = facts.told_until + gone if facts.told_until > self.saved_at else facts.told_until
+        self.facts = replace(
+            facts,
+            unheld=facts.unheld or unheld,
+            away=away,
+            unheld_for=facts.unheld_for + gone,
+            told_until=told,
+        )
         self.out = {
             command.number: Issued(at=self._issued_at(command), command=command, session=facts.session)
             for command in cause.outstanding
@@ -270,7 +279,7 @@ class _Reader:
     def _learn(self, turn: Turn, event: Event) -> None:
         facts = self.facts
         if event.kind not in {"Lost", "Refused", "Cancelled", "WaitElapsed", "CredentialsRenewed"}:
-            facts = replace(facts, heard_at=turn.at)
+            facts = replace(facts, heard_at=turn.at, unheld_for=0.0)
         if event.kind == "TokenIssued" and turn.answered is not None:
             facts = replace(facts, token=event.token, init_sent=turn.answered.at)
         if event.kind == "FormatsListed":

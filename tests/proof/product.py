@@ -204,7 +204,7 @@ class World:
                 for one in self.flights
             ),
             self.faults,
-            self.referee.key(self.now),
+            None if self.over() else self.referee.key(self.now),
         )
 
     def over(self) -> bool:
