@@ -34,7 +34,10 @@ class Step(Enum):
 
 
 class Renewal(Enum):
-    """The credential: ARMED may be renewed, WANTED must be, SPENT was and nothing has succeeded since (D16)."""
+    """The credential: ARMED may be renewed, WANTED must be, SPENT was and nothing has succeeded since (D16).
+
+    A `check` that is refused once more while `run` is alive makes SPENT ARMED again, and rests (D19).
+    """
 
     ARMED = "armed"
     WANTED = "wanted"

@@ -96,9 +96,13 @@ class Record:
             case _:
                 assert_never(event)
 
+    @property
+    def _insuring(self) -> bool:
+        # `run` is alive and its own answer is awaited: `check` only insures, and its failures end nothing (D19).
+        return self.facts.run is RunPhase.ALIVE and not self.facts.ready
+
     def _rest(self, now: float) -> None:
-        insuring = self.facts.run is RunPhase.ALIVE and not self.facts.ready
-        rest(self.facts, self.policy, seed=self.seed, now=now, insuring=insuring)
+        rest(self.facts, self.policy, seed=self.seed, now=now, insuring=self._insuring)
 
     def _at_once(self, now: float) -> None:
         # But a renewal that failed keeps its pause, whatever else comes in the meantime (I13).
@@ -144,7 +148,7 @@ class Record:
         self._on_valid(now)
         if not facts.ready:
             facts.ready, facts.pauses = True, 0
-        facts.step, facts.run_unproven = Step.GET, False
+        facts.step, facts.run_unproven, facts.odd_checks = Step.GET, False, 0
         self._at_once(now)
 
     def _on_in_progress(self, now: float) -> None:
@@ -192,12 +196,16 @@ class Record:
 
     def _want_renewal(self, command: Command, now: float) -> None:
         facts = self.facts
-        self._at_once(now)
-        if command.number > facts.renewed:  # else an older credential was refused: repeat without renewing (D16)
-            if facts.renewal is Renewal.SPENT:
-                self._end(Reason.CREDENTIALS)
-            else:
-                facts.renewal = Renewal.WANTED
+        older = command.number <= facts.renewed  # an older credential was refused: repeat without renewing (D16)
+        if older or facts.renewal is not Renewal.SPENT:
+            self._at_once(now)
+            facts.renewal = facts.renewal if older else Renewal.WANTED
+        elif self._insuring and isinstance(command, Check):
+            # D19 before D16: it ends no live `run`. The next one, an interval later, may renew once more.
+            facts.renewal = Renewal.ARMED
+            self._rest(now)
+        else:
+            self._end(Reason.CREDENTIALS)
 
     def _on_run_failure(self, command: Run, event: Failure, answer: Answer, now: float) -> None:
         facts = self.facts

@@ -223,6 +223,21 @@ def test_a_second_odd_answer_to_check_is_final_but_not_after_a_valid_one(answer:
     play << Finish
 
 
+@pytest.mark.rules("D17", "D21")
+def test_ready_is_a_valid_answer_between_two_odd_ones() -> None:
+    play = reach(Check)
+    play.after(0.1) >> ANSWERS["unreadable"](play[Check])
+    play.alarm() << Check
+    play.after(0.1) >> StatusReported(number=play[Check], status=Status.READY)
+    play.after(0.1) >> Lost(number=play[Get], sent=Sent.UNKNOWN)
+    play.alarm() << Check
+    play.after(0.1) >> ANSWERS["unreadable"](play[Check])
+    play << Wait
+    play.alarm() << Check
+    play.after(0.1) >> ANSWERS["unreadable"](play[Check])
+    play << Finish
+
+
 @pytest.mark.rules("D17", "D19")
 def test_odd_answers_to_check_never_end_a_live_run() -> None:
     play = reach(Run)

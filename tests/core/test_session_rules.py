@@ -326,13 +326,68 @@ class TestCredentials:
         play.at(20.0) >> unauthorized(play[ListFormats])
         assert ended(play).reason is Reason.TIMED_OUT
 
-    @pytest.mark.rules("D16")
-    def test_a_spent_credential_in_the_middle_of_run_is_final(self) -> None:
+    @pytest.mark.rules("D16", "D19", "I13")
+    def test_a_check_refused_again_ends_no_live_run_and_renews_once_an_interval(self) -> None:
+        play = running(Policy(first_check=5.0, longest_insurance=30.0))
+        for _ in range(12):
+            play.alarm() << Check
+            play >> unauthorized(play[Check])
+            play << RenewCredentials
+            play >> CredentialsRenewed(number=play[RenewCredentials])
+            play << Check  # at once, as after each renewal
+            play >> unauthorized(play[Check])
+            play << Wait
+            assert 2.5 <= play.driven.alarm[0] - play.now <= 30.0, "an interval of the insurance"
+        play >> RunFinished(number=play[Run])
+        play << Get
+
+    @pytest.mark.rules("D16", "D19")
+    def test_once_run_is_lost_a_second_refusal_after_a_renewal_is_final(self) -> None:
         play = running(Policy(first_check=1.0))
         play.alarm() << Check
         play >> unauthorized(play[Check])
         play >> CredentialsRenewed(number=play[RenewCredentials])
-        play.at(20.0) >> unauthorized(play[Check])
+        play << Check
+        play >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        play >> unauthorized(play[Check])
+        assert ended(play).reason is Reason.CREDENTIALS
+
+    @pytest.mark.rules("D16", "D19")
+    def test_what_was_refused_beside_a_live_run_may_be_renewed_once_after_it(self) -> None:
+        play = running(Policy(first_check=1.0))
+        play.alarm() << Check
+        for again in (RenewCredentials, Wait):
+            play >> unauthorized(play[Check])
+            play << again
+            if again is RenewCredentials:
+                play >> CredentialsRenewed(number=play[RenewCredentials])
+        play >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        play.alarm() << Check
+        play >> unauthorized(play[Check])
+        play << RenewCredentials
+        play >> CredentialsRenewed(number=play[RenewCredentials])
+        play >> unauthorized(play[Check])
+        assert ended(play).reason is Reason.CREDENTIALS
+
+    @pytest.mark.rules("D16", "D19")
+    def test_a_renewal_refused_for_good_ends_even_a_live_run(self) -> None:
+        play = running(Policy(first_check=1.0))
+        play.alarm() << Check
+        play >> unauthorized(play[Check])
+        refused = Refused(number=play[RenewCredentials], refusal=Refusal.CREDENTIALS, message="cannot be renewed")
+        play >> refused
+        assert (ended(play).reason, ended(play).evidence[-1].message) == (Reason.CREDENTIALS, "cannot be renewed")
+
+    @pytest.mark.rules("D16", "D19")
+    def test_a_get_refused_again_ends_it_though_run_is_still_out(self) -> None:
+        play = running(Policy(first_check=1.0))
+        play.alarm() << Check
+        play >> StatusReported(number=play[Check], status=Status.READY)
+        play << Get
+        play >> unauthorized(play[Get])
+        play >> CredentialsRenewed(number=play[RenewCredentials])
+        play << Get
+        play >> unauthorized(play[Get])
         assert ended(play).reason is Reason.CREDENTIALS
 
 

@@ -91,7 +91,7 @@ def insurance_ends_nothing(story: Story) -> Iterator[Violation]:
     for turn in story.turns:
         if turn.kind != "Check" or not turn.facts.run_out or turn.facts.state != "RUNNING":
             continue
-        if _said(turn) in {"repeat", "unreadable"} and turn.session_ends() and not _by_clock(turn, story):
+        if _said(turn) in {"repeat", "unreadable", "renew"} and turn.session_ends() and not _by_clock(turn, story):
             yield Violation(rule="D19", position=turn.position, what="a check that failed ends a live run")
 
 
@@ -192,10 +192,15 @@ def renewals(story: Story) -> Iterator[Violation]:
         refused = turn.event.refusal == "CREDENTIALS" or turn.facts.owed
         if turn.new("RenewCredentials") and not refused:
             yield Violation(rule="D16", position=turn.position, what="renewed without a refusal")
+        newest = turn.credential >= turn.facts.credential
+        if turn.new("RenewCredentials") and newest and turn.facts.fresh and turn.learned.fresh:
+            yield Violation(rule="I13", position=turn.position, what="renewed again: no success, and no pause, between")
         old = turn.event.refusal == "CREDENTIALS" and turn.kind != "RenewCredentials"
-        if old and turn.credential < turn.facts.credential and turn.new("RenewCredentials"):
+        if old and not newest and turn.new("RenewCredentials"):
             yield Violation(rule="D16", position=turn.position, what="renewed for the refusal of an older credential")
-        if old and turn.facts.credential == 0 and turn.session_ends() and not _by_clock(turn, story):
+        # D12: where only the alternatives are asked for, the end is decided already, and needs no renewal.
+        due = old and turn.facts.credential == 0 and not turn.facts.naming
+        if due and turn.session_ends() and not _by_clock(turn, story):
             yield Violation(rule="D16", position=turn.position, what="given up without a renewal")
 
 

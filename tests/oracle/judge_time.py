@@ -74,6 +74,8 @@ def one_check_just_after(story: Story) -> Iterator[Violation]:
         if turn.event is not None and (turn.event.retry_after or turn.event.sent == "NOT_SENT"):
             continue
         for position, issued in turn.new("Wait"):
+            if issued.session != turn.facts.session:
+                continue  # it is not this token's
             repeating = turn.kind in {"RenewCredentials"} or _unsent(turn.facts)
             if issued.command.deadline is not None and issued.command.deadline > latest + NEAR and not repeating:
                 yield Violation(rule="D1", position=position, what="a wait that sleeps over the token's end")
@@ -116,17 +118,22 @@ def waits(story: Story) -> Iterator[Violation]:
 
 
 def _cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> list[float]:
-    """How long until something else is due: the job's end, the token's, silence. D1's check waits as it was told."""
+    """How long until something else is due: the job's end, the token's, silence.
+
+    D1's check waits as it was told. Where `run` was never sent there is nothing to ask about: then the token ends it.
+    """
     policy = story.began.policy
     found = [turn.end - issued.at]
     sent = turn.facts.init_sent
     if turn.event is not None and turn.event.kind == "TokenIssued" and turn.answered is not None:
         sent = turn.answered.at
-    if sent is not None and not (told and policy.expiry == "CONFIRM"):
+    asks = turn.learned.run is not None and not _unsent(turn.learned)
+    if sent is not None and not (told and policy.expiry == "CONFIRM" and asks):
         found += [sent + policy.ttl - issued.at, sent + policy.ttl + policy.expiry_margin - issued.at]
-    heard = turn.facts.heard_at
-    found += [heard + policy.silence - issued.at, heard + policy.first_contact - issued.at]
-    found += [turn.at + policy.silence - issued.at, turn.at + policy.first_contact - issued.at]
+    # Freedom: whether the time away is silence; to wait as one was told is none.
+    heard, told_until = turn.facts.heard_at, max(turn.facts.told_until, turn.learned.told_until)
+    for since in (heard, heard + turn.facts.unheld_for, told_until, turn.at):
+        found += [since + policy.silence - issued.at, since + policy.first_contact - issued.at]
     return [each for each in found if each > 0]
 
 

@@ -60,8 +60,10 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if name == "credentials":
         return [replace(state, silent_hi=now)]
     # Freedom: whether a 429, a refusal or what does not belong here is a valid answer (D19), and a success (D16).
-    half = replace(state, silent_mid=now, silent_hi=now)
-    return [half, replace(half, armed=True)] if not state.armed else [half]
+    half = [replace(state, silent_mid=now, silent_hi=now)]
+    if state.silent_lo < state.silent_mid < now:  # three moments are open, and a fourth comes: this one, or the last
+        half.append(replace(state, silent_hi=now))
+    return half if state.armed else [*half, *(replace(one, armed=True) for one in half)]
 
 
 def _formats(state: State, slot: Slot, event: Event, now: float, said: str) -> list[State]:
@@ -98,7 +100,9 @@ def _check(state: State, slot: Slot, event: Event, now: float, said: str) -> lis
     late = state.expiry is not None and slot.issued >= state.expiry
     passed = state.expiry is not None and now >= state.expiry
     if said == "get":
-        return ready(replace(state, kept_by_server=state.kept_by_server or passed), now)
+        # Freedom: whether READY, too, is an answer to D1's question.
+        told = {state.kept_by_server, state.kept_by_server or passed}
+        return [after for kept in sorted(told) for after in ready(replace(state, kept_by_server=kept), now)]
     if said == "poll":
         return _in_progress(state, now, asked_late=late, passed=passed)
     if said == "repeat":

@@ -150,23 +150,31 @@ def ask_run(state: State, now: float, *rules: str) -> list[State]:
     hi = min(now + policy.run_timeout, state.setting.end)  # D28
     also = frozenset(at for at in (state.expiry,) if at is not None and now < at < hi)
     slot = Slot(kind="Run", lo=hi, hi=hi, also=also, issued=now, credential=state.credential, rules=rules)
-    running = replace(state, state="RUNNING", slots=(slot,), run="alive", run_sent=now, unproven=False, insured=0)
+    running = replace(
+        state, state="RUNNING", slots=(slot,), run="alive", run_sent=now, unproven=False, insured=0, rested=0
+    )
     return [*may_end(state, now), *insure(running, now)]
 
 
 def insure(state: State, now: float, retry_after: float | None = None) -> list[State]:
     """Wait for the next check of a `run` that is alive: 5 s exactly, then growing to 30 s (D19)."""
-    policy = state.setting.policy
-    assert state.run_sent is not None
+    policy, sent = state.setting.policy, state.run_sent
+    assert sent is not None
     count = state.insured
-    longest = min(policy.longest_insurance, policy.first_check * policy.growth**count)
+    # Freedom: whether a failed check that was repeated at another pace is counted.
+    longest = min(policy.longest_insurance, policy.first_check * policy.growth ** max(count, state.rested))
     # Freedom: whether the second wait is drawn from 5 s or from the next step.
     shortest = min(policy.longest_insurance, policy.first_check * policy.growth ** max(count - 1, 0))
     lo, hi = now + shortest / 2, now + longest
-    if count == 0:
-        lo = hi = max(state.run_sent + policy.first_check, now)
-    state = replace(state, streak=0, cause="insurance")
-    return _wait(replace(state, insured=count + 1), "Check", now, lo, hi, retry_after, "D19", "R20")
+    state = replace(state, insured=count + 1, rested=state.rested + 1, streak=0, cause="insurance")
+    if count:
+        return _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20")
+    lo = hi = max(sent + policy.first_check, now)
+    # Freedom: the first check is 5 s after `run` exactly (D19), though the token's 300 s end in between (D1).
+    kept = state.kept_by_server
+    exactly = _wait(replace(state, kept_by_server=True), "Check", now, lo, hi, retry_after, "D19", "R20")
+    found = [one if one.end else replace(one, kept_by_server=kept) for one in exactly]
+    return found if kept else found + _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20", "D1")
 
 
 def pause(
@@ -179,7 +187,7 @@ def pause(
     streak = state.streak + 1 if cause == state.cause else 0
     lo = now + _step(state, streak) / 2
     hi = now + _step(state, max(streak, state.waits))
-    counted = replace(state, streak=streak, cause=cause)
+    counted = replace(state, streak=streak, cause=cause, rested=state.rested + state.alive)
     return _wait(counted, then, now, lo, hi, retry_after, *(rules or ("D19", "I13")))
 
 
@@ -220,7 +228,7 @@ def _wait(
     lo, hi, near = _cut_at_expiry(state, then, now, lo, hi, bool(retry_after))
     also |= near
     if state.not_before > now:
-        also.add(state.not_before)  # Freedom: what one request was told may hold for the next
+        also.add(min(state.not_before, _last(state)))  # Freedom: what one request was told may hold for the next
     hi = min(hi, state.setting.end)
     lo = min(lo, hi)
     slot = Slot(
@@ -247,6 +255,12 @@ def _wait(
     return [*found, waiting]
 
 
+def _last(state: State) -> float:
+    """The moment at which the clock ends the session whatever it was told: the job's end, or the token's (D1)."""
+    binds = state.setting.policy.expiry == "DOCUMENTED" or state.run in NEVER_SENT
+    return min(state.setting.end, state.expiry) if binds and state.expiry is not None else state.setting.end
+
+
 def _cut_at_expiry(
     state: State, then: str, now: float, lo: float, hi: float, told: bool
 ) -> tuple[float, float, set[float]]:
@@ -261,7 +275,7 @@ def _cut_at_expiry(
         return lo, hi, set()
     # One check asks just after 300 s; it waits for Retry-After, too. What is to be repeated then may go on instead.
     if told:
-        return lo, hi, set()
+        return lo, hi, {expiry} if state.run in NEVER_SENT else set()
     if then != "Check":
         return lo, hi, {expiry, latest}
     return min(lo, latest), min(hi, latest), {expiry} if hi > latest else set()

@@ -67,10 +67,12 @@ def renew(state: State, slot: Slot, now: float) -> list[State]:
         return ask(state, slot.kind, now, "D16")  # the refusal of an older credential
     if state.armed:
         return ask(state, "RenewCredentials", now, "D16", then=slot.kind)
-    final = [ended(state, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(state, now)]
-    final += pause(state, "Check", now, "Check") if state.alive else []
-    # Freedom: the insurance's failures never end a live run (D19), but this credential is no good for `get` either.
-    return [*insure(state, now), *final] if state.alive else final
+    if slot.kind == "Check" and state.alive and state.state == "RUNNING":
+        # D19 before D16: it ends no live run, and the next check may renew once more. Freedom: the pace, as of every
+        # check that failed beside a live run.
+        again = replace(state, armed=True)
+        return [*insure(again, now), *pause(again, "Check", now, "Check")]
+    return [ended(state, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(state, now)]
 
 
 def ready(state: State, now: float) -> list[State]:

@@ -19,10 +19,7 @@ __all__ = ["run"]
 def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[State]:
     name = row("Run", event)
     if said == "get":
-        found = ready(replace(state, run="done"), now)
-        if event.status == "OK":  # Freedom: `run`'s OK is an event of its own; told as a status, it may be held for odd
-            found += _decided_by_check(replace(state, run="answered", silent_mid=now, silent_hi=now), now, None)
-        return found
+        return ready(replace(state, run="done"), now)
     if said == "renew":
         return _run_refused(state, slot, now)
     if said == "repeat":  # proven never sent: the only loss that a second run may follow (I3)
@@ -95,7 +92,8 @@ def _decided_by_check(state: State, now: float, retry_after: float | None) -> li
     if other is None or other.kind == "Wait":
         return poll(state, now, retry_after)
     told = now + retry_after if retry_after else 0.0  # poll then, and not before
-    return [replace(state, not_before=max(state.not_before, told)), *pressed(state, now)]
+    # Once `run` is lost pauses begin at 0.5 s, whatever was repeated before (D19). Freedom: or they go on growing.
+    return [replace(state, not_before=max(state.not_before, told), streak=0, cause=""), *pressed(state, now)]
 
 
 def _unsent(state: State, now: float) -> list[State]:

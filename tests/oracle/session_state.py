@@ -121,6 +121,7 @@ class State:
     streak: int = 0
     cause: str = ""
     insured: int = 0  # waits of the 5 s kind since `run` was sent
+    rested: int = 0  # all waits since then, while it is alive
     not_before: float = 0.0  # Retry-After
 
     def slot(self, *kinds: str) -> Slot | None:

@@ -58,7 +58,10 @@ class Facts:
     told_until: float = 0.0  # Retry-After
     kept: bool = False  # a check has been told, after 300 s, that generation goes on
     owed: bool = False  # the credential has been refused, and not renewed since
+    fresh: bool = False  # it has been renewed, and neither has anything succeeded since nor has a wait elapsed
+    naming: bool = False  # the format has been refused: what is asked now only names the alternatives (D12)
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's
+    unheld_for: float = 0.0  # how long since then nobody held the job
 
     @property
     def live(self) -> bool:
@@ -226,7 +229,15 @@ class _Reader:
         ttl = self.story.began.policy.ttl
         unheld = facts.token is not None and age < ttl <= age + (cause.at - self.saved_at)
         away = facts.away + (cause.at - self.saved_at if facts.run is not None else 0.0)
-        self.facts = replace(facts, unheld=facts.unheld or unheld, away=away)
+        gone = cause.at - self.saved_at
+        told = facts.told_until + gone if facts.told_until > self.saved_at else facts.told_until
+        self.facts = replace(
+            facts,
+            unheld=facts.unheld or unheld,
+            away=away,
+            unheld_for=facts.unheld_for + gone,
+            told_until=told,
+        )
         self.out = {
             command.number: Issued(at=self._issued_at(command), command=command, session=facts.session)
             for command in cause.outstanding
@@ -268,15 +279,19 @@ class _Reader:
     def _learn(self, turn: Turn, event: Event) -> None:
         facts = self.facts
         if event.kind not in {"Lost", "Refused", "Cancelled", "WaitElapsed", "CredentialsRenewed"}:
-            facts = replace(facts, heard_at=turn.at)
+            facts = replace(facts, heard_at=turn.at, unheld_for=0.0)
         if event.kind == "TokenIssued" and turn.answered is not None:
             facts = replace(facts, token=event.token, init_sent=turn.answered.at)
         if event.kind == "FormatsListed":
             facts = replace(facts, listed=event.formats)
         if event.kind == "CredentialsRenewed":
-            facts = replace(facts, credential=facts.credential + 1, owed=False)
+            facts = replace(facts, credential=facts.credential + 1, owed=False, fresh=True)
+        elif event.refusal != "CREDENTIALS" and event.kind not in {"Lost", "Cancelled"}:
+            facts = replace(facts, fresh=False)
         if event.refusal == "CREDENTIALS":
             facts = replace(facts, owed=True)
+        if event.refusal == "INVALID_FORMAT" and turn.kind != "ListFormats":
+            facts = replace(facts, naming=True)
         if event.retry_after:
             facts = replace(facts, told_until=max(facts.told_until, turn.at + event.retry_after))
         if event.status == "IN_PROGRESS" and facts.age(turn.at) >= self.story.began.policy.ttl:

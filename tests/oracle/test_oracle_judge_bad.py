@@ -178,6 +178,16 @@ BEGINNINGS = {
         "6 < 4 Refused refusal=CREDENTIALS / 6 > 5 RenewCredentials 36 / 7 < 5 CredentialsRenewed / "
         "7 > 6 Check 37 / 8 < 2 Refused refusal=CREDENTIALS / 8 x 6 / 8 > 7 RenewCredentials 38",
     ),
+    "D19 refused twice beside a live run": then(
+        CHECKING,
+        "6 < 4 Refused refusal=CREDENTIALS / 6 > 5 RenewCredentials 36 / 7 < 5 CredentialsRenewed / "
+        "7 > 6 Check 37 / 8 < 6 Refused refusal=CREDENTIALS / 8 = ERROR",
+    ),
+    "I13 renewed twice without a pause": then(
+        CHECKING,
+        "6 < 4 Refused refusal=CREDENTIALS / 6 > 5 RenewCredentials 36 / 7 < 5 CredentialsRenewed / "
+        "7 > 6 Check 37 / 8 < 6 Refused refusal=CREDENTIALS / 8 > 7 RenewCredentials 38",
+    ),
     "D16 nothing after a renewal": then(
         BEGUN,
         "1 < 1 Refused refusal=CREDENTIALS / 1 > 2 RenewCredentials 31 / 2 < 2 CredentialsRenewed / 2 > 3 Wait 2.4",

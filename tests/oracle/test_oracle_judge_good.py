@@ -121,6 +121,41 @@ RENEWALS = """
 9    ! CONSUMED DELIVERED READY
 """
 
+# A check is refused again right after its renewal, twice over: that ends no live `run` (D19, D16).
+REFUSED_TWICE = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+5.1  < 3 WaitElapsed
+5.1  > 4 Check 35.1
+5.2  < 4 Refused refusal=CREDENTIALS
+5.2  > 5 RenewCredentials 35.2
+5.3  < 5 CredentialsRenewed
+5.3  > 6 Check 35.3
+5.4  < 6 Refused refusal=CREDENTIALS
+5.4  > 7 Wait 11
+11   < 7 WaitElapsed
+11   > 8 Check 41
+11.1 < 8 Refused refusal=CREDENTIALS
+11.1 > 9 RenewCredentials 41.1
+11.2 < 9 CredentialsRenewed
+11.2 > 10 Check 41.2
+11.3 < 10 Refused refusal=CREDENTIALS
+11.3 > 11 Wait 22
+15   < 2 RunFinished
+15   x 11
+15   = READY
+15   > 12 Get 3600
+16   < 12 FileReceived
+16   publish whole
+16   = CONSUMED
+16   ! CONSUMED DELIVERED READY
+"""
+
 # `run` is lost within 5 s, the server never saw it: unproven, EXPIRED at D1's check, and once more from `init`.
 UNPROVEN = """
 0    begin preflight=OFF ttl=3.0 expiry_margin=0.5
@@ -212,6 +247,7 @@ GOOD = {
     "section 7": SECTION_7,
     "lost run": LOST_RUN,
     "renewals": RENEWALS,
+    "refused twice": REFUSED_TWICE,
     "unproven": UNPROVEN,
     "resumed": RESUMED,
     "expired": EXPIRED,

@@ -203,6 +203,45 @@ def test_a_renewal_is_followed_by_the_same_command_and_not_by_another_renewal() 
     client.ends("ERROR", "CREDENTIALS", "INIT")
 
 
+def refused_twice(*, alive: bool) -> Client:
+    """A check is refused, the credential renewed, and the check that follows at once is refused as well."""
+    client = running(Client())
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client.hears(6.0, 5, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (3, "Run", 1800.0), (6, "RenewCredentials", 36.0))
+    client.hears(7.0, 6, "CredentialsRenewed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (7, "Check", 37.0))
+    if not alive:
+        client.hears(7.5, 3, "Lost", sent="UNKNOWN")
+        client.shows("RUNNING", (7, "Check", 37.0))
+    client.hears(8.0, 7, "Refused", refusal="CREDENTIALS")
+    return client
+
+
+@pytest.mark.rules("D16", "D19", "I13")
+def test_a_check_refused_again_ends_no_live_run_and_waits_before_the_next_renewal() -> None:
+    client = refused_twice(alive=True)
+    assert not client.may_end("ERROR", "CREDENTIALS", "RUNNING")
+    client.may_not_show("RUNNING", (3, "Run", 1800.0), (8, "RenewCredentials", 38.0))
+    client.may_not_show("RUNNING", (3, "Run", 1800.0), (8, "Check", 38.0))
+    client.shows("RUNNING", (3, "Run", 1800.0), (8, "Wait", 13.0))
+    client.hears(13.0, 8, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (9, "Check", 43.0))
+    client.hears(14.0, 9, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (3, "Run", 1800.0), (10, "RenewCredentials", 44.0))
+    client.hears(15.0, 10, "Refused", refusal="CREDENTIALS")
+    assert client.may_end("ERROR", "CREDENTIALS", "RUNNING")
+
+
+@pytest.mark.rules("D16")
+def test_once_run_is_lost_a_check_refused_again_is_final() -> None:
+    client = refused_twice(alive=False)
+    client.may_not_show("RUNNING", (8, "RenewCredentials", 38.0))
+    client.may_not_show("RUNNING", (8, "Wait", 8.5))
+    client.ends("ERROR", "CREDENTIALS", "RUNNING")
+
+
 @pytest.mark.rules("D18")
 def test_an_early_error_is_confirmed_by_one_more_check() -> None:
     client = running(Client())

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from reportdl_core import Check, Download, Get, Init, Secret
+from reportdl_core import Check, Download, Init, Secret
 from reportdl_core.endpoint_session import Served
 from reportdl_core.facts import RunPhase
 from reportdl_core.session import Session
+from reportdl_core.verdicts import silent_reason
 
 __all__ = ["download_key", "served_key", "session_key"]
 
-_ASKED: Final = (Init, Check, Get)
+_ASKED: Final = (Init, Check)  # what the moment of their sending makes a difference for
+_LONG: Final = 8.0
+"""Longer than anything that the small clock counts: what is longer ago is long ago."""
 
 
 def session_key(session: Session, now: float, *, name: Callable[[Secret | None], int], early: float) -> Hashable:
@@ -32,8 +35,8 @@ def session_key(session: Session, now: float, *, name: Callable[[Secret | None],
         name(session.token),
         facts.end - now,
         max(facts.due - now, 0.0),
-        facts.quiet_since - now,
-        None if facts.token_from is None else facts.token_from - now,
+        max(facts.quiet_since - now, -_LONG),
+        None if facts.token_from is None else max(facts.token_from - now, -_LONG),
         None if sent is None else min(now - sent, early + 1.0),
         now - facts.other_sent if isinstance(other, _ASKED) and facts.other_sent is not None else None,
         None if facts.held_until is None or facts.held_until <= now else facts.held_until - now,
@@ -43,12 +46,12 @@ def session_key(session: Session, now: float, *, name: Callable[[Secret | None],
         facts.renewal,
         run is not None and run.number > facts.renewed,
         other is not None and other.number > facts.renewed,
-        facts.run_refusals,
-        facts.early_errors,
-        min(facts.odd_checks, 2),
-        facts.lost_gets,
+        min(facts.run_refusals, 1),
+        min(facts.early_errors, 1),
+        min(facts.odd_checks, 1),
+        min(facts.lost_gets, 2),
         (facts.ready, facts.heard, facts.kept_on, facts.naming, facts.run_unproven, facts.unheld),
-        facts.evidence[-1].answer if facts.evidence else "",  # the reason of a silent end
+        silent_reason(facts),
         None if run is None else (run.deadline - now, run.job.format),
         None if other is None else (type(other), other.deadline - now),
     )

@@ -83,8 +83,8 @@ class Recorder(Onlooker):
     def heard(self, event: Event, now: float) -> None:
         if self._over:
             return  # the simulation itself sees to it that nothing follows
-        if isinstance(event, FileReceived):
-            self.trace.append(t.Published(at=now, whole=True))
+        if isinstance(event, FileReceived) and event.number in self._known:
+            self.trace.append(t.Published(at=now, whole=True))  # a transfer that was let go publishes nothing
         self.trace.append(t.Received(at=now, event=event_of(event)))
         self._known.pop(event.number, None)
 

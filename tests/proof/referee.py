@@ -1,19 +1,23 @@
 """Decides who watches the client: the oracle's model of a job, stepped beside the real one.
 
 After each event the model says what the rules permit, and what the core shows must be among it. The set of readings
-that are still possible belongs to the state that is explored. Must never know why something is permitted.
+that are still possible belongs to the state that is explored; under the small clock each is told without what makes
+no difference there (`forgetful`), so that there are fewer of them. Must never know why something is permitted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from reportdl_core import Command, Event, Policy, State
 from reportdl_core.outcome import Outcome
 from tests.oracle import job_model, session_model, session_state
-from tests.oracle.session_state import Seen
+from tests.oracle.job_model import JobState
+from tests.oracle.session_state import Seen, Slot
+from tests.oracle.session_state import State as Reading
 from tests.proof.bridge import command_of, event_of, job_of, outcome_of, policy_of
 
 __all__ = ["Broken", "JobReferee", "SessionReferee", "Shown"]
@@ -45,17 +49,20 @@ def seen(shown: Shown) -> Seen:
 
 
 class _Referee:
-    """What is still possible. `model` is one of the oracle's two, with the same functions."""
+    """What is still possible. `model` is one of the oracle's two, with the same functions.
+
+    `forgetful`: the clock is small, and neither growth nor jitter makes two pauses differ.
+    """
 
     model: Any
-    __slots__ = ("_keyed", "possible")
+    __slots__ = ("_keyed", "forgetful", "possible")
 
-    def __init__(self, possible: frozenset[Any]) -> None:
-        self.possible = possible
+    def __init__(self, possible: frozenset[Any], *, forgetful: bool = False) -> None:
+        self.possible, self.forgetful = possible, forgetful
         self._keyed: tuple[float, Hashable] | None = None
 
     def copied(self) -> Self:
-        new = type(self)(self.possible)
+        new = type(self)(self.possible, forgetful=self.forgetful)
         new._keyed = self._keyed
         return new
 
@@ -66,6 +73,8 @@ class _Referee:
         if not agreed:
             raise Broken(self.explain(told))
         self.possible, self._keyed = agreed, None
+        if self.forgetful:
+            self.possible = frozenset(_without(one, now) for one in agreed)
 
     def heard(self, event: Event, shown: Shown, now: float) -> None:
         """The core has taken an event."""
@@ -76,8 +85,9 @@ class _Referee:
         raise NotImplementedError
 
     def key(self, now: float) -> Hashable:
+        """The readings, wherever the clock and the numbers stand; of a forgetful referee alone."""
         if self._keyed is None or self._keyed[0] != now:
-            self._keyed = now, frozenset(map(_without_counts, self.model.relative(self.possible, now)))
+            self._keyed = now, frozenset(_key(one, now) for one in self.possible)
         return self._keyed[1]
 
 
@@ -88,7 +98,9 @@ class JobReferee(_Referee):
 
     @classmethod
     def begun(cls, shown: Shown, job: Any, policy: Policy, now: float, **constants: float) -> Self:
-        referee = cls(job_model.begin(job_of(job), policy_of(policy, **constants), now=now))
+        """`constants` are those of a small clock."""
+        begun = job_model.begin(job_of(job), policy_of(policy, **constants), now=now)
+        referee = cls(begun, forgetful=bool(constants))
         referee.agree(shown, now)
         return referee
 
@@ -107,7 +119,8 @@ class SessionReferee(_Referee):
 
     @classmethod
     def begun(cls, shown: Shown, job: Any, policy: Policy, now: float, end: float, **constants: float) -> Self:
-        referee = cls(session_model.begin(job_of(job), policy_of(policy, **constants), now=now, end=end))
+        begun = session_model.begin(job_of(job), policy_of(policy, **constants), now=now, end=end)
+        referee = cls(begun, forgetful=bool(constants))
         referee.agree(shown, now)
         return referee
 
@@ -115,13 +128,71 @@ class SessionReferee(_Referee):
         return session_state.explain(self.possible, told)
 
 
-# How often something was repeated: without growth and jitter it makes no difference to how long the next pause is.
-_COUNTS: Final = frozenset({"waits", "streak", "insured"})
+_Of = TypeVar("_Of", JobState, Reading)
 
 
-def _without_counts(value: Any) -> Hashable:
-    if isinstance(value, tuple):
-        if len(value) == 2 and isinstance(value[0], str) and value[0] in _COUNTS:
-            return value[0]
-        return tuple(_without_counts(one) for one in value)
-    return value
+def _without(one: _Of, now: float) -> _Of:
+    """The same reading, without what makes no difference to what may follow under the small clock.
+
+    Without growth and jitter, how often something was repeated, and for what, changes no pause. A moment that is longer
+    ago than every limit that is counted from it is long ago. Renewals make older credentials, however many they were.
+    """
+    if isinstance(one, JobState):
+        return replace(one, session=_without(one.session, now))
+    policy, renewals = one.setting.policy, one.credential
+    token = policy.ttl + policy.expiry_margin + policy.request_timeout + 1.0
+    silence = now - max(policy.silence, policy.first_contact) - 1.0
+    young = max(policy.early_error, policy.early_loss, policy.early_refusal) + 1.0
+    return replace(
+        one,
+        slots=tuple(_slot_without(slot, renewals, now - young) for slot in one.slots),
+        init_sent=None if one.token is None or one.init_sent is None else max(one.init_sent, now - token),
+        run_sent=None if one.run_sent is None or one.run == "done" else max(one.run_sent, now - young),
+        errors=min(one.errors, 1),
+        unreadable=min(one.unreadable, 1),
+        lost_gets=min(one.lost_gets, 2),
+        silent_lo=max(one.silent_lo, silence),
+        silent_mid=max(one.silent_mid, silence),
+        silent_hi=max(one.silent_hi, silence),
+        credential=0,
+        waits=0,
+        streak=0,
+        cause="",
+        insured=min(one.insured, 1),
+        rested=0,
+        not_before=one.not_before if one.not_before > now else 0.0,
+    )
+
+
+def _slot_without(slot: Slot, renewals: int, young: float) -> Slot:
+    older = max(slot.credential - renewals, -1)
+    match slot.kind:
+        case "Init" | "Check":
+            return replace(slot, credential=older, rules=())
+        case "Run":
+            return replace(slot, credential=older, rules=(), issued=max(slot.issued, young))
+        case "Wait":
+            return replace(slot, credential=0, rules=(), issued=0.0)
+        case _:
+            return replace(slot, credential=older, rules=(), issued=0.0)
+
+
+def _key(one: JobState | Reading, now: float) -> Hashable:
+    if isinstance(one, JobState):
+        return _key(one.session, now), one.sessions, one.lost, one.unheld, one.unproven, one.over
+    return (
+        one.state,
+        one.end,
+        one.setting.end - now,
+        tuple(
+            (slot.kind, slot.hi - now, slot.issued - now if slot.issued else None, slot.credential, slot.then)
+            for slot in one.slots
+        ),
+        (one.listed, one.spelled, one.naming, one.token is not None),
+        None if one.init_sent is None else one.init_sent - now,
+        (one.run, one.run_repeated, one.unproven, None if one.run_sent is None else one.run_sent - now),
+        (one.errors, one.unreadable, one.lost_gets, one.kept_by_server, one.away_expired),
+        (one.silent_lo - now, one.silent_mid - now, one.silent_hi - now, one.contact),
+        (one.armed, one.owed),
+        one.not_before - now if one.not_before else None,
+    )

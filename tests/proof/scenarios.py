@@ -93,7 +93,8 @@ class Scenario:
     """What one session is dealt. Seconds and probabilities.
 
     `grid` is what times are cut to, so that things happen at the same moment; 0 for none. `credential` is how long one
-    lives, `revoked` when access ends. `rogue` is how probable an answer is that no endpoint gives.
+    lives, `revoked` when access ends. `rogue` is how probable an answer is that no endpoint gives. `plain`: the driver
+    reports `run`'s OK as a status like every other.
     """
 
     policy: Policy
@@ -110,6 +111,7 @@ class Scenario:
     reloads: float
     revoked: float
     late: float
+    plain: bool
 
 
 def deal(dice: Dice) -> Scenario:
@@ -134,4 +136,5 @@ def deal(dice: Dice) -> Scenario:
         reloads=dice.one((0.0, 0.0, 0.0, 0.1)),
         revoked=dice.between(0.0, 900.0) if dice.chance(0.03) else math.inf,
         late=dice.one((0.0, 0.0, 0.0, 0.001)),
+        plain=dice.chance(0.2),
     )

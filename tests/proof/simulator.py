@@ -498,6 +498,8 @@ class Simulation:
         event = answered(flight.command, command.answer)
         if self.dealt.switches.run_says_ok is RunSaysOk.WHEN_READY and _says_ready(event):
             assert self._session(flight) in self.files, "READY, and there is no file (I12)"
+        if self.dealt.plain and isinstance(event, RunFinished):
+            event = StatusReported(number=event.number, status=Status.OK)
         self._answer(flight, event)
 
     def _session(self, flight: Flight) -> int:
