@@ -157,12 +157,12 @@ def _by_charset(raw: bytes | None) -> str | None:
     """By the two character sets that count (D24). Where octets do not fit them, the plain name is the better one."""
     charset, _, rest = (raw or b"").partition(b"'")
     _, quoted, octets = rest.partition(b"'")
-    match charset.strip().lower():
-        case b"utf-8" | b"utf8" if quoted:
-            return _utf8(octets)
-        case b"iso-8859-1" | b"latin1" if quoted:
-            text = octets.decode(_OCTETS)
-            return None if any("\x80" <= character <= "\x9f" for character in text) else text
+    named = charset.strip().lower()
+    if quoted and named in (b"utf-8", b"utf8"):
+        return _utf8(octets)
+    if quoted and named in (b"iso-8859-1", b"latin1"):
+        text = octets.decode(_OCTETS)
+        return None if any("\x80" <= character <= "\x9f" for character in text) else text
     return None
 
 

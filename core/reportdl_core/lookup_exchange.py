@@ -7,7 +7,7 @@ as integers or as texts (D32), names hold anything (D36).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, assert_never, cast, final
+from typing import Final, assert_never, final
 
 from reportdl_core.commands import LookUp
 from reportdl_core.envelope import clean_message
@@ -82,8 +82,8 @@ def _objects(value: object) -> list[_Row] | None:
     """The objects in a list; None where it is no list."""
     if not isinstance(value, list):
         return None
-    members = cast("list[object]", value)
-    return [cast("_Row", member) for member in members if isinstance(member, dict)]
+    members: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+    return [member for member in members if isinstance(member, dict)]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _reports(rows: list[_Row]) -> Iterator[ListedReport]:
