@@ -181,6 +181,11 @@ def test_an_end_mark_is_found_before_the_longest_comment_however_it_comes(step: 
     assert not received(asked.finish()).length_verified
 
 
+@pytest.mark.rules("D22")
+def test_of_a_small_file_all_is_looked_at_and_nothing_else() -> None:
+    assert not received(got(b"--b--", ATTACHED, ("Content-Type", "message/rfc822"), key="mhtml")).length_verified
+
+
 @pytest.mark.rules("D22", "D34", "D44")
 @pytest.mark.parametrize(
     ("body", "headers", "words"),

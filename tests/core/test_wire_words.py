@@ -19,6 +19,7 @@ from reportdl_core import (
     Init,
     Job,
     ListFormats,
+    LookUp,
     Policy,
     Refusal,
     Refused,
@@ -36,7 +37,7 @@ from reportdl_core.endpoint_messages import Refuse, StatusIs, Token
 from reportdl_core.envelope import Envelope, clean_message, masked, read_envelope
 from reportdl_core.events import Status
 from reportdl_core.http_head import Framing, Head
-from reportdl_core.lookup_exchange import rows_of
+from reportdl_core.lookup_exchange import LookupExchange, rows_of
 from reportdl_core.renewal import RenewalExchange, token_request
 from reportdl_core.wire import answer, hidden_in, outgoing
 from reportdl_core.wire_endpoint import response
@@ -94,6 +95,10 @@ def test_of_a_token_s_spellings_the_longest_is_looked_for_first() -> None:
         (response, "an answer"),
         (answer_of, "a failure"),
         (lambda stranger: rows_of(stranger, {}), "a question"),
+        (
+            lambda stranger: LookupExchange(LookUp(number=1, question=stranger, deadline=9.0), policy=Policy()),
+            "a look-up",
+        ),
         (lambda stranger: response(Refuse(refusal=stranger, message="no")), "a refusal"),
     ],
 )

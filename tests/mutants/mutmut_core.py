@@ -9,6 +9,7 @@ which name what they hold.
     python tests/mutants/mutmut_core.py values            a group; exit code 1 for an unexplained survivor
     python tests/mutants/mutmut_core.py --keep DIR session    keep the workshop, so that a second run goes on
     ... --keep DIR --again session    try those alone that lived last time: what one does while writing their tests
+    ... --keep DIR --again --tests tests/core/test_wire_words.py wire    and on these tests alone, in seconds
     ... --keep DIR --only record session    one module of a group
     ... --stubs FILE session    write the unexplained survivors as survivors.toml has them, the reason left blank
 """
@@ -125,7 +126,7 @@ def tried(workshop: Path, modules: tuple[str, ...], options: argparse.Namespace)
     before: dict[str, dict[str, str]] = json.loads(results.read_text()) if options.again else {}
     wanted = [name for name, one in before.items() if one["diff"]] or [f"reportdl_core.{module}." for module in modules]
     command: list[str | Path] = [sys.executable, HERE / "warm_run.py", str(options.children), results]
-    command += [str(options.every), *wanted]
+    command += [str(options.every), ",".join(options.tests), *wanted]
     done = subprocess.run(command, cwd=workshop, text=True, check=False, stdout=subprocess.PIPE)
     if done.returncode != 0:
         sys.stderr.write(done.stdout[-3000:])
@@ -218,6 +219,7 @@ def main() -> int:
     parser.add_argument("--children", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=[], metavar="MODULE", help="these modules of the groups alone")
     parser.add_argument("--again", action="store_true", help="with --keep: try those alone that lived the last time")
+    parser.add_argument("--tests", nargs="+", default=["tests/core"], metavar="PATH", help="try them on these alone")
     parser.add_argument("--stubs", type=Path, help="write the unexplained survivors here, as survivors.toml has them")
     asked = parser.parse_args()
     modules = tuple(module for group in asked.groups for module in GROUPS[group])
@@ -228,7 +230,7 @@ def main() -> int:
     finally:
         if asked.keep is None:
             shutil.rmtree(workshop, ignore_errors=True)
-    whole = asked.every == 1 and not asked.only and not asked.again
+    whole = asked.every == 1 and not asked.only and not asked.again and asked.tests == ["tests/core"]
     if whole:
         told(asked.groups, results)
     report(results)

@@ -4,9 +4,10 @@ mutmut itself starts pytest anew for each mutant, and collecting a thousand test
 one that fails. Mutants, the switch between them and the knowledge of which tests come across which function are
 mutmut's own; here is only the loop. Runs in the workshop, and writes what came of each mutant as JSON.
 
-    python warm_run.py CHILDREN RESULTS.json EVERY WANTED...
+    python warm_run.py CHILDREN RESULTS.json EVERY TESTS WANTED...
 
-WANTED are mutants by mutmut's names, or all whose names begin so: `reportdl_core.wire.`.
+TESTS are files or folders with commas between. WANTED are mutants by mutmut's names, or all whose names begin so:
+`reportdl_core.wire.`.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def mutants() -> list[str]:
     return found
 
 
-def main(children: int, results: Path, every: int, wanted: tuple[str, ...]) -> int:
+def main(children: int, results: Path, every: int, tests: list[str], wanted: tuple[str, ...]) -> int:
     copy_src_dir()
     copy_also_copy_files()
     setup_source_paths()
@@ -149,7 +150,7 @@ def main(children: int, results: Path, every: int, wanted: tuple[str, ...]) -> i
     home = Path.cwd()
     os.chdir("mutants")
     # Mutants stand behind a switch that takes time of its own: what measures time measures the switch.
-    code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "-k", "not time_grows", "tests/core"], plugins=[loop])
+    code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "-k", "not time_grows", *tests], plugins=[loop])
     os.chdir(home)
     if code not in (0, 5) or not loop.outcomes:
         return 1
@@ -162,4 +163,5 @@ def main(children: int, results: Path, every: int, wanted: tuple[str, ...]) -> i
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), Path(sys.argv[2]).absolute(), int(sys.argv[3]), tuple(sys.argv[4:])))
+    _, children, results, every, tests, *wanted = sys.argv
+    raise SystemExit(main(int(children), Path(results).absolute(), int(every), tests.split(","), tuple(wanted)))
