@@ -6,6 +6,7 @@ never raise for what stands in a header, never take more than linear time, and n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,11 @@ _HEX: Final = frozenset(b"0123456789ABCDEFabcdef")
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # What RFC 8187 lets stand in an extended value beside letters, digits and `_.-~`; the rest is percent-encoded.
 _ATTRIBUTE: Final = "!#$&+^`|"
+# Both without a way back, so that no header takes more than linear time. The first begins behind the opening quote.
+_QUOTED: Final = re.compile(r'((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_ESCAPE: Final = re.compile(r"\\(.?)", re.DOTALL)
+_OCTETS: Final = "iso-8859-1"
+_UNITS: Final = "utf-16-le"
 # Some readers decode a percent sign and drop a backslash; a decomposed letter must not bring a separator back (R25).
 _PLAIN: Final = frozenset(map(chr, range(32, 127))) - frozenset('%\\/:*?"<>|')
 
@@ -68,7 +74,7 @@ def _type(value: str) -> tuple[str, int]:
         return "", start
     if after == len(value) or value[after] == ";" or after > end:
         return value[start:end].lower(), after
-    return "", _or_end(value.find(";", after), value)  # `"attachment"`, `attachment/x`: not a token, so not a type
+    return "", _or_end(value.find(";"), value)  # `"attachment"`, `attachment/x`: not a token, so not a type
 
 
 def _skip(value: str, at: int, passed: frozenset[str]) -> int:
@@ -93,40 +99,21 @@ def _text(value: str, at: int, end: int) -> tuple[str, int]:
     """The parameter's text that begins at `at`, and where it ends: `end`, unless a quoted string goes further."""
     if not value.startswith('"', at):
         return value[at:end].strip(_SPACE), end  # what has spaces and commas should have been quoted, and is not
-    closing = _closing_quote(value, at + 1)
-    if closing < 0:
+    quoted = _QUOTED.match(value, at + 1)
+    if quoted is None:
         # Nobody closed the quote. What follows the semicolon may still be a good `filename*`.
         return _unquoted(value[at + 1 : end]), end
-    return _unquoted(value[at + 1 : closing]), _or_end(value.find(";", closing), value)
+    return _unquoted(quoted[1]), _or_end(value.find(";", quoted.end()), value)
 
 
 def _or_end(position: int, value: str) -> int:
     return len(value) if position < 0 else position
 
 
-def _closing_quote(value: str, at: int) -> int:
-    """Where the quoted string whose text begins at `at` ends; -1 if it does not."""
-    closing = value.find('"', at)
-    while closing >= 0:
-        slash = value.find("\\", at, closing)
-        if slash < 0:
-            return closing
-        at = slash + 2
-        if at > closing:
-            closing = value.find('"', at)
-    return -1
-
-
 def _unquoted(text: str) -> str:
     if len(text) > 3 and text[0].isalpha() and text[1:3] == ":\\" and text[3] != "\\":
         return text  # a Windows path whose backslashes were never meant as escapes
-    pieces: list[str] = []
-    at = 0
-    while (slash := text.find("\\", at)) >= 0:
-        pieces.append(text[at:slash])
-        pieces.append(text[slash + 1 : slash + 2])
-        at = slash + 2
-    return "".join(pieces) + text[at:]
+    return _ESCAPE.sub(r"\1", text)
 
 
 def _filename(found: dict[str, str]) -> str | None:
@@ -163,26 +150,25 @@ def _percent_decoded(raw: bytes) -> bytes | None:
     first, *rest = raw.split(b"%")
     if not all(len(piece) >= 2 and _HEX.issuperset(piece[:2]) for piece in rest):
         return None
-    return first + b"".join(bytes.fromhex(piece[:2].decode("ascii")) + piece[2:] for piece in rest)
+    return first + b"".join(bytes.fromhex(piece[:2].decode()) + piece[2:] for piece in rest)
 
 
 def _by_charset(raw: bytes | None) -> str | None:
     """By the two character sets that count (D24). Where octets do not fit them, the plain name is the better one."""
     charset, _, rest = (raw or b"").partition(b"'")
     _, quoted, octets = rest.partition(b"'")
-    match charset.strip().lower():
-        case b"utf-8" | b"utf8" if quoted:
-            return _utf8(octets)
-        case b"iso-8859-1" | b"latin1" if quoted:
-            text = octets.decode("iso-8859-1")
-            return None if any("\x80" <= character <= "\x9f" for character in text) else text
-        case _:
-            return None
+    named = charset.strip().lower()
+    if quoted and named in (b"utf-8", b"utf8"):
+        return _utf8(octets)
+    if quoted and named in (b"iso-8859-1", b"latin1"):
+        text = octets.decode(_OCTETS)
+        return None if any("\x80" <= character <= "\x9f" for character in text) else text
+    return None
 
 
 def _utf8(raw: bytes) -> str | None:
     try:
-        return raw.decode("utf-8")
+        return raw.decode()
     except UnicodeDecodeError:
         return None
 
@@ -190,19 +176,22 @@ def _utf8(raw: bytes) -> str | None:
 def _recovered(raw: bytes) -> str:
     """A plain name: UTF-8 where its octets are, else ISO-8859-1."""
     text = _utf8(raw)
-    return raw.decode("iso-8859-1") if text is None else text
+    return raw.decode(_OCTETS) if text is None else text
 
 
 def _raw(text: str) -> bytes:
     """The octets that a transport decoded: as ISO-8859-1, or as UTF-8 with surrogates for what was none."""
-    for charset, errors in (("iso-8859-1", "strict"), ("utf-8", "surrogateescape")):
+    for charset, errors in _SENT_AS:
         try:
             return text.encode(charset, errors)
         except UnicodeEncodeError:
             continue
-    return _scalar(text).encode("utf-8")
+    return _scalar(text).encode()
+
+
+_SENT_AS: Final = ((_OCTETS, "strict"), ("utf-8", "surrogateescape"))
 
 
 def _scalar(text: str) -> str:
     """The text with surrogate pairs joined and lone surrogates replaced, so that it can be encoded and shown."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.encode(_UNITS, "surrogatepass").decode(_UNITS, "replace")

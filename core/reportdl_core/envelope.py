@@ -80,7 +80,7 @@ def read_envelope(body: bytes, *, hidden: Callable[[], tuple[str, ...]] = tuple)
         return Unreadable.NO_OBJECT
     text = said.get("status")
     status_text = text if isinstance(text, str) else ""
-    message, status = said.get("message"), _STATUSES.get(_folded(status_text))
+    message, status = said.get("message"), _status(status_text)
     return Envelope(
         status=status,
         status_text=masked(status_text, hidden()) if status is None else status.value,
@@ -116,9 +116,9 @@ def _no_constant(name: str) -> Never:
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
 
 
-def _folded(text: str) -> str:
+def _status(text: str) -> Status | None:
     # Case, `_`, `-` and spaces are folded (D17). ASCII only, so that no other letter folds onto ours.
-    return text.upper().translate(_DROPPED) if text.isascii() and len(text) <= 40 else ""
+    return _STATUSES.get(text.upper().translate(_DROPPED)) if text.isascii() and len(text) <= 40 else None
 
 
 _DROPPED: Final = {ord(character): None for character in "_- \t\r\n"}

@@ -67,7 +67,7 @@ class Intake:
     def open(self) -> bool:
         """Make the sink ready; False where the body need not be read."""
         head = self._head
-        if (head.length or 0) > self._policy.max_bytes:
+        if head.length is not None and head.length > self._policy.max_bytes:
             return self._too_large()
         name = None if head.disposition is None else head.disposition.filename
         offer = Offer(
@@ -103,7 +103,7 @@ class Intake:
         if self._written > self._policy.max_bytes:
             return self._too_large()
         if self._head.framing is Framing.CLOSE:
-            self._tail = (self._tail + piece)[-TAIL:] if len(piece) < TAIL else piece[-TAIL:]
+            self._tail = (self._tail + piece[-TAIL:])[-TAIL:]
         try:
             self._sink.write(piece)
         except _REFUSALS as error:

@@ -9,20 +9,26 @@ from dataclasses import dataclass
 
 from reportdl_core.errors import InvalidJob
 
-__all__ = ["Job", "identifier"]
+__all__ = ["Job", "identifier", "integer"]
 
 _DIGITS = frozenset("0123456789")
 _KEY = _DIGITS | frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-")
 
 
-def identifier(value: object, name: str) -> int:
-    """An element or dimension value id: an integer, or a string of 1 to 19 ASCII digits; else InvalidJob (D32)."""
+def integer(value: object) -> int | None:
+    """An element or dimension value id: an integer, or a string of 1 to 19 ASCII digits; else None (D32)."""
     if isinstance(value, int) and not isinstance(value, bool):
-        if 0 <= value < 10**19:
-            return value
-    elif isinstance(value, str) and 1 <= len(value) <= 19 and _DIGITS.issuperset(value):
+        return value if 0 <= value < 10**19 else None
+    if isinstance(value, str) and 1 <= len(value) <= 19 and _DIGITS.issuperset(value):
         return int(value)
-    raise InvalidJob(f"{name} must be an integer of 1 to 19 digits, not {value!r:.60}")
+    return None
+
+
+def identifier(value: object, name: str) -> int:
+    """The same of what a caller calls `name`; raises InvalidJob."""
+    if (found := integer(value)) is None:
+        raise InvalidJob(f"{name} must be an integer of 1 to 19 digits, not {value!r:.60}")
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

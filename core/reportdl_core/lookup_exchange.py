@@ -7,14 +7,14 @@ as integers or as texts (D32), names hold anything (D36).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final, assert_never, cast, final
+from typing import Final, assert_never, final
 
 from reportdl_core.commands import LookUp
 from reportdl_core.envelope import clean_message
-from reportdl_core.errors import InvalidJob, Refusal
+from reportdl_core.errors import Refusal
 from reportdl_core.events import Event, LookedUp, Refused
 from reportdl_core.http_head import Head
-from reportdl_core.job import identifier
+from reportdl_core.job import integer
 from reportdl_core.policy import Policy
 from reportdl_core.questions import DimensionValues, ElementInfo, Elements, Found, ListedReport, Question, Segment
 from reportdl_core.small_answer import SmallAnswer, said_in
@@ -82,13 +82,13 @@ def _objects(value: object) -> list[_Row] | None:
     """The objects in a list; None where it is no list."""
     if not isinstance(value, list):
         return None
-    members = cast("list[object]", value)
-    return [cast("_Row", member) for member in members if isinstance(member, dict)]
+    members: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+    return [member for member in members if isinstance(member, dict)]  # pyright: ignore[reportUnknownVariableType]
 
 
 def _reports(rows: list[_Row]) -> Iterator[ListedReport]:
     for row in rows:
-        element = _identifier(row.get("element_id"))
+        element = integer(row.get("element_id"))
         kind = "".join(filter(str.isalpha, _text(row.get("element_type")).casefold()))
         if element is not None and kind == _EXTERNAL:
             yield _report(row, element)
@@ -97,28 +97,20 @@ def _reports(rows: list[_Row]) -> Iterator[ListedReport]:
 def _report(row: _Row, element: int) -> ListedReport:
     return ListedReport(
         element=element,
-        segment=_identifier(row.get("segment_value_id")) or 0,
+        segment=integer(row.get("segment_value_id")) or 0,
         name=_text(row.get("element_dashboard_name")),
         source=_text(row.get("content_type")),
         accessible=_text(row.get("has_access")).upper() != "N",
         segment_name=_text(row.get("segment_value_name")),
-        dimension=_identifier(row.get("dimension")) or _identifier(row.get("dimension_id")) or None,
+        dimension=integer(row.get("dimension")) or integer(row.get("dimension_id")) or None,
     )
 
 
 def _segments(rows: list[_Row]) -> Iterator[Segment]:
     for row in rows:
-        if number := _identifier(row.get("id")):
+        if number := integer(row.get("id")):
             yield Segment(id=number, name=_text(row.get("name")))
 
 
 def _text(value: object) -> str:
     return clean_message(value) if isinstance(value, str) else ""
-
-
-def _identifier(value: object) -> int | None:
-    """An id as version 7 sends it, an integer, or version 6, a text of digits; None for anything else (D32)."""
-    try:
-        return identifier(value, "id")
-    except InvalidJob:
-        return None

@@ -139,7 +139,7 @@ def _refusal(head: Head, body: bytes, hidden: tuple[str, ...]) -> tuple[Refusal,
             return Refusal.BUSY, message
         case 503 if head.retry_after is not None:
             return Refusal.BUSY, message
-        case _ if 400 <= status < 500 and status != 408:
+        case _ if status // 100 == 4 and status != 408:
             return Refusal.OTHER, message
         case _:
             return Refusal.UNAVAILABLE, message

@@ -14,10 +14,10 @@ from urllib.parse import quote, unquote_to_bytes
 
 from reportdl_core.disposition import format_disposition
 from reportdl_core.endpoint_messages import Formats, Refuse, Reply, Report, StatusIs, Token
-from reportdl_core.errors import InvalidJob, Refusal
+from reportdl_core.errors import Refusal
 from reportdl_core.events import Status
 from reportdl_core.formats import known
-from reportdl_core.job import identifier
+from reportdl_core.job import integer
 from reportdl_core.names import server_name
 
 __all__ = ["SECURITY", "Headers", "Parsed", "file_headers", "parse", "response"]
@@ -30,8 +30,6 @@ SECURITY: Final[Headers] = (
     ("Referrer-Policy", "no-referrer"),
 )
 """Stands on every answer, also on those that the endpoint is not asked for (D40)."""
-
-_SHAPE: Final = ("", "api", "element", "id", None, "segment", None, "download", "state", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +52,18 @@ def parse(method: str, raw_path: str, raw_query: bytes) -> Parsed | Refuse:
 
     `raw_path` and `raw_query` are as they came, still percent-encoded; never raises.
     """
-    pieces = raw_path.split("/")
-    if len(pieces) != len(_SHAPE) or any(want not in (None, got) for want, got in zip(_SHAPE, pieces, strict=True)):
-        return Refuse(refusal=Refusal.ENDPOINT_MISSING, message="Not found")
+    match raw_path.split("/"):
+        case ["", "api", "element", "id", element, "segment", segment, "download", "state", state]:
+            pass
+        case _:
+            return Refuse(refusal=Refusal.ENDPOINT_MISSING, message="Not found")
     if method != "GET":
         return Refuse(refusal=Refusal.METHOD_NOT_ALLOWED, message="Method not allowed")
     query = _fields(raw_query)
     return Parsed(
-        element=_id(pieces[4]),
-        segment=_id(pieces[6]),
-        state=_text(pieces[9].encode("utf-8", "surrogatepass")) or "",
+        element=_id(element),
+        segment=_id(segment),
+        state=_text(state.encode(errors="surrogatepass")) or "",
         token=query.get("token"),
         format=query.get("format"),
     )
@@ -77,18 +77,15 @@ def _text(raw: bytes) -> str | None:
 
 
 def _id(raw: str) -> int | None:
-    try:
-        return identifier(_text(raw.encode("utf-8", "surrogatepass")), "id")
-    except InvalidJob:
-        return None
+    return integer(_text(raw.encode(errors="surrogatepass")))
 
 
-def _fields(raw_query: bytes) -> dict[str, str | None]:
+def _fields(raw_query: bytes) -> dict[str | None, str | None]:
     """The query's fields, decoded once, `+` as a space as forms have it: a token's own `+` comes as %2B (D3)."""
-    fields: dict[str, str | None] = {}
+    fields: dict[str | None, str | None] = {}
     for one in raw_query.replace(b"+", b" ").split(b"&"):
         name, _, value = one.partition(b"=")
-        key = _text(name) or ""
+        key = _text(name)
         fields[key] = None if key in fields else _text(value)
     return fields
 
@@ -99,7 +96,7 @@ def response(answer: Reply) -> tuple[int, Headers, bytes]:
         case Formats():
             return _enveloped(200, {"status": Status.OK.value, "formats": list(answer.formats)})
         case Token():
-            encoded = quote(answer.token.reveal().encode("utf-8", "surrogatepass"), safe="")  # R12, R13
+            encoded = quote(answer.token.reveal().encode(errors="surrogatepass"), safe="")  # R12, R13
             return _enveloped(200, {"status": Status.OK.value, "token": encoded})
         case StatusIs():
             return _enveloped(200, _status(answer.status, answer.message))

@@ -59,8 +59,42 @@ def test_time_ends_where_the_grid_does(seconds: float) -> None:
         instant(seconds)
 
 
-def test_a_policy_may_grow_by_nothing() -> None:
-    assert Policy(growth=1.0).growth == 1.0
+def test_a_policy_may_grow_by_nothing_and_look_at_once() -> None:
+    quick = Policy(growth=1.0, first_pause=0.25, first_check=0.25, silence=0.0)
+    assert (quick.growth, quick.first_pause, quick.first_check, quick.silence) == (1.0, 0.25, 0.25, 0.0)
+
+
+@pytest.mark.rules("I8")
+@pytest.mark.parametrize(
+    ("name", "fits", "limit"), [("job_timeout", 2.0**31 - 1, 2.0**31), ("max_bytes", 2**70, float("inf"))]
+)
+def test_every_number_of_a_policy_has_an_end(name: str, fits: float, limit: float) -> None:
+    assert getattr(Policy(**{name: fits}), name) == fits  # type: ignore[arg-type]
+    with pytest.raises(LocalProtocolError, match=f"^{name} must be a number from 0 to below"):
+        Policy(**{name: limit})  # type: ignore[arg-type]
+
+
+@pytest.mark.rules("D36", "D28")
+def test_a_server_may_be_as_small_as_one_session_and_as_quick_as_its_clock() -> None:
+    least = {"ttl": 0.25, "max_age": 0.25, "live_per_user": 1, "live_in_all": 1, "remembered": 1}
+    switches = Switches(**least)  # type: ignore[arg-type]
+    assert {name: getattr(switches, name) for name in least} == least
+
+
+@pytest.mark.rules("D36", "D28")
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ttl", float("inf"), "ttl must be a finite number of seconds above 0, not inf"),
+        ("retry_after", float("nan"), "retry_after must be a finite number of seconds above 0, not nan"),
+        ("live_per_user", 0, "live_per_user, live_in_all and remembered must be at least 1"),
+        ("live_in_all", 0, "live_per_user, live_in_all and remembered must be at least 1"),
+    ],
+)
+def test_a_switch_that_makes_no_sense_is_refused(name: str, value: float, told: str) -> None:
+    with pytest.raises(LocalProtocolError) as raised:
+        Switches(**{name: value})  # type: ignore[arg-type]
+    assert str(raised.value) == told
 
 
 # ---- what misuse is told

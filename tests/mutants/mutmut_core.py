@@ -8,6 +8,10 @@ which name what they hold.
 
     python tests/mutants/mutmut_core.py values            a group; exit code 1 for an unexplained survivor
     python tests/mutants/mutmut_core.py --keep DIR session    keep the workshop, so that a second run goes on
+    ... --keep DIR --again session    try those alone that lived last time: what one does while writing their tests
+    ... --keep DIR --again --tests tests/core/test_wire_words.py wire    and on these tests alone, in seconds
+    ... --keep DIR --only record session    one module of a group
+    ... --stubs FILE session    write the unexplained survivors as survivors.toml has them, the reason left blank
 """
 
 from __future__ import annotations
@@ -116,18 +120,22 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text)
 
 
-def tried(workshop: Path, modules: tuple[str, ...], children: int, every: int) -> dict[str, Result]:
-    """What became of each module's mutants."""
+def tried(workshop: Path, modules: tuple[str, ...], options: argparse.Namespace) -> dict[str, Result]:
+    """What became of each module's mutants; under `--again`, of all as far as it is known."""
     results = workshop / "results.json"
-    command: list[str | Path] = [sys.executable, HERE / "warm_run.py", str(children), results, str(every)]
+    before: dict[str, dict[str, str]] = json.loads(results.read_text()) if options.again else {}
+    wanted = [name for name, one in before.items() if one["diff"]] or [f"reportdl_core.{module}." for module in modules]
+    command: list[str | Path] = [sys.executable, HERE / "warm_run.py", str(options.children), results]
+    command += [str(options.every), ",".join(options.tests), *wanted]
     done = subprocess.run(command, cwd=workshop, text=True, check=False, stdout=subprocess.PIPE)
     if done.returncode != 0:
         sys.stderr.write(done.stdout[-3000:])
         raise SystemExit("the tests do not pass in the workshop, or mutmut has changed")
-    told: dict[str, dict[str, str]] = json.loads(results.read_text())
+    told: dict[str, dict[str, str]] = before | json.loads(results.read_text())
+    results.write_text(json.dumps(told))
     by_module: dict[str, list[str]] = {module: [] for module in modules}
     for name in told:
-        by_module[name.removeprefix("reportdl_core.").partition(".")[0]].append(name)
+        by_module.setdefault(name.removeprefix("reportdl_core.").partition(".")[0], []).append(name)
     return {
         module: Result(
             killed=sum(not told[name]["diff"] for name in names),
@@ -147,17 +155,37 @@ def _told(name: str, diff: str) -> Mutant:
 
 
 def known() -> dict[Mutant, str]:
-    """The survivors that are listed, each with its reason."""
-    if not KNOWN.exists():
-        return {}
-    listed = tomllib.loads(KNOWN.read_text()).get("survivor", [])
-    return {Mutant(one["module"], one["function"], one["before"], one["after"]): one["reason"] for one in listed}
+    """The survivors that are listed, each with its reason; one without a reason is none."""
+    listed = tomllib.loads(KNOWN.read_text())["survivor"]
+    reasons = {Mutant(one["module"], one["function"], one["before"], one["after"]): one["reason"] for one in listed}
+    return {mutant: reason for mutant, reason in reasons.items() if reason}
 
 
-def report(results: dict[str, Result]) -> int:
-    """Print the score, module by module, and each survivor that nobody explained; how many those are."""
+def unexplained(results: dict[str, Result]) -> list[Mutant]:
+    """The survivors that are not listed."""
     reasons = known()
-    unexplained = [mutant for result in results.values() for mutant in result.survived if mutant not in reasons]
+    return [mutant for result in results.values() for mutant in result.survived if mutant not in reasons]
+
+
+def outdated(results: dict[str, Result]) -> list[Mutant]:
+    """What is listed as a survivor and is none: killed since, or changed with its line."""
+    survived = {mutant for result in results.values() for mutant in result.survived}
+    return [mutant for mutant in known() if mutant.module in results and mutant not in survived]
+
+
+def stubs(survivors: list[Mutant]) -> str:
+    """Survivors as survivors.toml lists them, for the reason to be written in."""
+    fields = ("module", "function", "before", "after")
+    told = ([f"{name} = {_toml(text)}" for name, text in zip(fields, one, strict=True)] for one in survivors)
+    return "\n".join("\n".join(["[[survivor]]", *lines, 'reason = ""', ""]) for lines in told)
+
+
+def _toml(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if "'" in text or not text.isprintable() else f"'{text}'"
+
+
+def report(results: dict[str, Result]) -> None:
+    """Print the score, module by module, and what the list of survivors does not say, or says wrongly."""
     for module, result in sorted(results.items()):
         total = result.killed + len(result.survived)
         score = f"{100 * result.killed / total:5.1f} %" if total else "nothing to change"
@@ -165,9 +193,10 @@ def report(results: dict[str, Result]) -> int:
     killed = sum(result.killed for result in results.values())
     total = killed + sum(len(result.survived) for result in results.values())
     print(f"{'together':20} {killed:5} of {total:5} killed  {100 * killed / max(total, 1):5.1f} %")
-    for mutant in unexplained:
-        print(f"\nsurvived, unexplained: {mutant.module}.{mutant.function}\n  - {mutant.before}\n  + {mutant.after}")
-    return len(unexplained)
+    wrong = [("survived, unexplained", one) for one in unexplained(results)]
+    wrong += [("listed, not a survivor", one) for one in outdated(results)]
+    for fault, mutant in wrong:
+        print(f"\n{fault}: {mutant.module}.{mutant.function}\n  - {mutant.before}\n  + {mutant.after}")
 
 
 def told(groups: list[str], results: dict[str, Result]) -> None:
@@ -188,18 +217,26 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="work here and leave it")
     parser.add_argument("--every", type=int, default=1, help="try one mutant of so many, for an estimate")
     parser.add_argument("--children", type=int, default=2)
+    parser.add_argument("--only", nargs="+", default=[], metavar="MODULE", help="these modules of the groups alone")
+    parser.add_argument("--again", action="store_true", help="with --keep: try those alone that lived the last time")
+    parser.add_argument("--tests", nargs="+", default=["tests/core"], metavar="PATH", help="try them on these alone")
+    parser.add_argument("--stubs", type=Path, help="write the unexplained survivors here, as survivors.toml has them")
     asked = parser.parse_args()
     modules = tuple(module for group in asked.groups for module in GROUPS[group])
     workshop = asked.keep or Path(tempfile.mkdtemp(prefix="reportdl-mutants-"))
     try:
         prepare(workshop, modules)
-        results = tried(workshop, modules, asked.children, asked.every)
-        if asked.every == 1:
-            told(asked.groups, results)
-        return 1 if report(results) else 0
+        results = tried(workshop, asked.only or modules, asked)
     finally:
         if asked.keep is None:
             shutil.rmtree(workshop, ignore_errors=True)
+    whole = asked.every == 1 and not asked.only and not asked.again and asked.tests == ["tests/core"]
+    if whole:
+        told(asked.groups, results)
+    report(results)
+    if asked.stubs:
+        asked.stubs.write_text(stubs(unexplained(results)))
+    return 1 if unexplained(results) or (whole and outdated(results)) else 0
 
 
 if __name__ == "__main__":

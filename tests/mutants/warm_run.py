@@ -4,7 +4,10 @@ mutmut itself starts pytest anew for each mutant, and collecting a thousand test
 one that fails. Mutants, the switch between them and the knowledge of which tests come across which function are
 mutmut's own; here is only the loop. Runs in the workshop, and writes what came of each mutant as JSON.
 
-    python warm_run.py CHILDREN RESULTS.json EVERY
+    python warm_run.py CHILDREN RESULTS.json EVERY TESTS WANTED...
+
+TESTS are files or folders with commas between. WANTED are mutants by mutmut's names, or all whose names begin so:
+`reportdl_core.wire.`.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import sys
 import time
 from bisect import bisect_right
 from itertools import accumulate
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -30,11 +34,11 @@ from mutmut.state import state
 from mutmut.utils.file_utils import copy_also_copy_files, copy_src_dir, setup_source_paths, walk_mutatable_files
 from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
-# Seconds of processor time after which a mutant counts as one that never ends.
+# Seconds of processor time, beyond twice what its tests take, after which a mutant counts as one that never ends.
 LONGEST = 4
-# A function such as `instant` is in every test's way. The quickest of its tests, of so many seconds together, must do:
-# a mutant that only a later one would kill counts as one that lives.
-ENOUGH = 1.0
+# A function such as `instant` is in every test's way: the quickest of its tests, of so many seconds together, are asked
+# first, and the others only once all mutants have been tried on those.
+SOON = 1.0
 
 
 def passes(item: pytest.Item) -> bool:
@@ -55,11 +59,19 @@ class Loop:
         self.outcomes: dict[str, str] = {}
         self.killers = mmap.mmap(-1, mmap.PAGESIZE)
         self.tests: dict[str, list[tuple[float, int, pytest.Item]]] = {}
+        self.later: dict[str, list[tuple[float, int, pytest.Item]]] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.learn(session.items)
+        self.try_all(self.mutants)
+        left = [name for name, outcome in self.outcomes.items() if outcome == "survived"]
+        self.tests = self.later
+        self.try_all([name for name in left if self.later.get(mangled_name_from_mutant_name(name))])
+        return True
+
+    def try_all(self, names: list[str]) -> None:
         running: dict[int, str] = {}
-        for name in self.mutants:
+        for name in names:
             if not self.tests.get(mangled_name_from_mutant_name(name)):
                 self.outcomes[name] = "no tests"
                 continue
@@ -68,7 +80,6 @@ class Loop:
             running[self.begin(name)] = name
         while running:
             self.reap(running)
-        return True
 
     def learn(self, items: list[pytest.Item]) -> None:
         """Run each test once on the core as it is; note how long it takes and which functions it comes across."""
@@ -82,7 +93,8 @@ class Loop:
         for function, tests in self.tests.items():
             tests.sort(key=lambda one: one[0])
             spent = list(accumulate(seconds for seconds, _, _ in tests))
-            self.tests[function] = tests[: bisect_right(spent, ENOUGH) + 1]
+            soon = bisect_right(spent, SOON) + 1
+            self.tests[function], self.later[function] = tests[:soon], tests[soon:]
         gc.freeze()  # what forks share stays shared
         set_mutant_under_test("")
 
@@ -90,9 +102,11 @@ class Loop:
         child = os.fork()
         if child:
             return child
-        resource.setrlimit(resource.RLIMIT_CPU, (LONGEST, LONGEST + 1))
+        tests = self.tests[mangled_name_from_mutant_name(name)]
+        longest = LONGEST + ceil(2 * sum(seconds for seconds, _, _ in tests))
+        resource.setrlimit(resource.RLIMIT_CPU, (longest, longest + 1))
         set_mutant_under_test(name)
-        for _, at, item in self.tests[mangled_name_from_mutant_name(name)]:
+        for _, at, item in tests:
             try:
                 alive = passes(item)
             except BaseException:
@@ -125,16 +139,18 @@ def mutants() -> list[str]:
     return found
 
 
-def main(children: int, results: Path, every: int) -> int:
+def main(children: int, results: Path, every: int, tests: list[str], wanted: tuple[str, ...]) -> int:
     copy_src_dir()
     copy_also_copy_files()
     setup_source_paths()
     create_mutants(children)
-    loop = Loop(mutants()[::every], children)
+    begun = tuple(one for one in wanted if one.endswith("."))
+    found = [name for name in mutants() if name in wanted or name.startswith(begun)]
+    loop = Loop(found[::every], children)
     home = Path.cwd()
     os.chdir("mutants")
     # Mutants stand behind a switch that takes time of its own: what measures time measures the switch.
-    code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "-k", "not time_grows", "tests/core"], plugins=[loop])
+    code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "-k", "not time_grows", *tests], plugins=[loop])
     os.chdir(home)
     if code not in (0, 5) or not loop.outcomes:
         return 1
@@ -147,4 +163,5 @@ def main(children: int, results: Path, every: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1]), Path(sys.argv[2]).absolute(), int(sys.argv[3])))
+    _, children, results, every, tests, *wanted = sys.argv
+    raise SystemExit(main(int(children), Path(results).absolute(), int(every), tests.split(","), tuple(wanted)))
