@@ -48,7 +48,7 @@ def session_key(session: Session, now: float, *, name: Callable[[Secret | None],
         min(facts.odd_checks, 2),
         facts.lost_gets,
         (facts.ready, facts.heard, facts.kept_on, facts.naming, facts.run_unproven, facts.unheld),
-        facts.evidence[-1].answer if facts.evidence else "",  # the reason of a silent end
+        facts.silence,
         None if run is None else (run.deadline - now, run.job.format),
         None if other is None else (type(other), other.deadline - now),
     )
