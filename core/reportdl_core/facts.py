@@ -15,7 +15,7 @@ from reportdl_core.errors import LocalProtocolError
 from reportdl_core.outcome import Evidence
 from reportdl_core.policy import instant
 
-__all__ = ["Facts", "Renewal", "RunPhase", "Step", "pack", "pack_evidence", "unpack", "unpack_evidence"]
+__all__ = ["Facts", "Renewal", "RunPhase", "Silence", "Step", "pack", "pack_evidence", "unpack", "unpack_evidence"]
 
 
 class RunPhase(Enum):
@@ -44,6 +44,17 @@ class Renewal(Enum):
     SPENT = "spent"
 
 
+class Silence(Enum):
+    """The best that came since the last valid answer: NOTHING, PAGES that are not the endpoint's, or TROUBLE, errors.
+
+    It names the end that a silence brings (D19, D29); one connection that is cut does not undo what was heard before.
+    """
+
+    NOTHING = "nothing"
+    PAGES = "pages"
+    TROUBLE = "trouble"
+
+
 @dataclass(slots=True, kw_only=True)
 class Facts:
     """What happened in one session. Times are seconds on the caller's clock, on the grid of `instant`."""
@@ -61,6 +72,7 @@ class Facts:
     run: RunPhase = RunPhase.UNSENT
     step: Step = Step.GET
     renewal: Renewal = Renewal.ARMED
+    silence: Silence = Silence.NOTHING
     renewed: int = 0  # the number of the last renewal that succeeded: lower numbers carried an older credential
     pauses: int = 0
     polls: int = 0
@@ -95,7 +107,7 @@ _PLAIN: Final[dict[str, Callable[[object], bool]]] = {
     ),
     **dict.fromkeys(("ready", "heard", "kept_on", "naming", "run_unproven", "unheld"), _boolean),
 }
-_ENUMS: Final[dict[str, type[Enum]]] = {"run": RunPhase, "step": Step, "renewal": Renewal}
+_ENUMS: Final[dict[str, type[Enum]]] = {"run": RunPhase, "step": Step, "renewal": Renewal, "silence": Silence}
 
 
 def pack(facts: Facts, *, now: float) -> dict[str, Any]:

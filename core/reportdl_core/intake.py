@@ -37,6 +37,7 @@ class Intake:
         "_failure",
         "_head",
         "_hidden",
+        "_not_coded",
         "_policy",
         "_progress",
         "_received",
@@ -61,6 +62,7 @@ class Intake:
         self._head, self._sink, self._policy, self._progress = head, sink, policy, progress
         self._decoder = Decoder(head.coding if decodable(head.coding) else "")
         self._failure: FileNotKept | None = None
+        self._not_coded = ""
         self._tail = b""
         self._received = self._written = 0
 
@@ -69,6 +71,10 @@ class Intake:
         head = self._head
         if head.length is not None and head.length > self._policy.max_bytes:
             return self._too_large()
+        return self._opened()
+
+    def _opened(self) -> bool:
+        head = self._head
         name = None if head.disposition is None else head.disposition.filename
         offer = Offer(
             job=self.command.job,
@@ -93,7 +99,11 @@ class Intake:
                 if not self._write(piece):
                     return False
         except BadCoding as error:
-            return self._set_aside(str(error))
+            raw = self._decoder.undecoded
+            if raw is None:
+                return self._set_aside(str(error))
+            if not self._as_it_came(raw, f"it is said to be {self._head.coding}, and is not: this is what came"):
+                return False
         if self._progress is not None:
             self._progress(self._received, self._head.length)
         return True
@@ -110,6 +120,16 @@ class Intake:
             return self._refused(error)
         return True
 
+    def _as_it_came(self, raw: bytes, doubt: str) -> bool:
+        """Nothing could be decoded: keep the bytes themselves, those that came and those that still come (D34)."""
+        self._not_coded, self._decoder = doubt, Decoder("")
+        if self._written:
+            self._sink.discard()
+            self._written = 0
+            if not self._opened():
+                return False
+        return self._write(raw)
+
     def finish(self) -> Event:
         """The body ended as its framing says; what that means. Makes the file durable, so it may block."""
         head = self._head
@@ -119,7 +139,8 @@ class Intake:
             return self.lost(sent=Sent.UNKNOWN, message=f"{self._received} of {head.length} bytes came")
         warnings = self._warnings()
         if doubt := self._doubt(warnings):
-            self._set_aside(doubt)
+            if self._failure is None:
+                self._set_aside(doubt)
         else:
             try:
                 return FileReceived(number=self.command.number, receipt=self._publish(warnings))
@@ -144,9 +165,13 @@ class Intake:
     def _doubt(self, warnings: tuple[str, ...]) -> str:
         """Why these bytes cannot be called the file; empty where they can."""
         policy, expected = self._policy, known(self.command.job.format)
+        if self._not_coded:
+            return self._not_coded
         try:
             self._decoder.end()
         except BadCoding as error:
+            if raw := self._decoder.undecoded:
+                self._as_it_came(raw, str(error))
             return str(error)
         if not decodable(self._head.coding):
             return f"coded in a way that cannot be read here ({masked(self._head.coding, self._hidden)[:40]})"

@@ -29,7 +29,7 @@ from reportdl_core.events import (
     TokenIssued,
     WaitElapsed,
 )
-from reportdl_core.facts import Facts, Renewal, RunPhase, Step
+from reportdl_core.facts import Facts, Renewal, RunPhase, Silence, Step
 from reportdl_core.formats import listed
 from reportdl_core.job import Job
 from reportdl_core.lifecycle import Move
@@ -116,7 +116,7 @@ class Record:
 
     def _on_valid(self, now: float) -> None:
         # Any success re-arms the renewal: a credential of five minutes needs several in one run (D16).
-        self.facts.heard, self.facts.quiet_since = True, now
+        self.facts.heard, self.facts.quiet_since, self.facts.silence = True, now, Silence.NOTHING
         if self.facts.renewal is Renewal.SPENT:
             self.facts.renewal = Renewal.ARMED
 

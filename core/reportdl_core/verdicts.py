@@ -11,7 +11,7 @@ from reportdl_core.answers import Answer, Failure
 from reportdl_core.commands import Check, Command, Get, Run
 from reportdl_core.errors import Reason, Refusal
 from reportdl_core.events import Cancelled, FileNotKept, Lost, Refused, StatusReported
-from reportdl_core.facts import Facts
+from reportdl_core.facts import Facts, Silence
 from reportdl_core.lifecycle import Move
 from reportdl_core.outcome import Evidence, Receipt
 
@@ -19,6 +19,11 @@ __all__ = ["Verdict", "final_verdict", "note", "silent_reason", "told"]
 
 
 _LOST: Final = "lost"
+_SILENT: Final = {
+    Silence.NOTHING: Reason.UNREACHABLE,
+    Silence.PAGES: Reason.ENDPOINT_MISSING,
+    Silence.TROUBLE: Reason.SERVER_ERROR,
+}
 
 
 class Verdict(NamedTuple):
@@ -84,11 +89,8 @@ def told(facts: Facts) -> tuple[Evidence, ...]:
 
 
 def silent_reason(facts: Facts) -> Reason:
-    """Why there was no valid answer for so long: nobody there, a server in trouble, a page not ours (D29)."""
-    last = facts.evidence[-1].answer if facts.evidence else ""
-    if last == Refusal.NO_ENVELOPE.value:
-        return Reason.ENDPOINT_MISSING
-    return Reason.UNREACHABLE if last.startswith(_LOST) or not last else Reason.SERVER_ERROR
+    """Why there was no valid answer for so long: nobody there, a page not ours (D29), a server in trouble."""
+    return _SILENT[facts.silence]
 
 
 def note(facts: Facts, command: Command, event: Failure | FileNotKept, now: float) -> None:
@@ -98,6 +100,9 @@ def note(facts: Facts, command: Command, event: Failure | FileNotKept, now: floa
     if isinstance(command, Run):
         facts.run_evidence = evidence
     facts.evidence = (*facts.evidence[-1:], evidence)
+    if isinstance(event, Refused | StatusReported) and facts.silence is not Silence.TROUBLE:
+        page = isinstance(event, Refused) and event.refusal is Refusal.NO_ENVELOPE
+        facts.silence = Silence.PAGES if page else Silence.TROUBLE
 
 
 def _said(event: Failure | FileNotKept) -> tuple[str, str]:

@@ -49,22 +49,26 @@ TYPE = ("Content-Type", "application/pdf")
 
 @dataclass
 class Shelf:
-    """A sink that remembers; `fails` names the call that raises."""
+    """A sink that remembers; `fails` names the call that raises, from its first or a later time on."""
 
     fails: dict[str, BaseException] = field(default_factory=dict)
+    failing_from: int = 1
     calls: list[str] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
     offer: Offer | None = None
+    opened: bool = False
 
     def _called(self, name: str) -> None:
         if self.calls[-1:] != [name]:
             self.calls.append(name)
-        if name in self.fails:
+        if name in self.fails and self.calls.count(name) >= self.failing_from:
             raise self.fails[name]
 
     def open(self, offer: Offer) -> None:
         self.offer = offer
         self._called("open")
+        assert not self.opened
+        self.opened, self.body = True, bytearray()
 
     def write(self, data: bytes) -> None:
         self._called("write")
@@ -88,6 +92,7 @@ class Shelf:
 
     def discard(self) -> None:
         self.calls.append("discard")
+        self.opened = False
 
 
 def get(
@@ -276,6 +281,96 @@ class TestCodings:
         event, shelf = get(coded, ATTACHED, TYPE, ("Content-Encoding", "gzip"), ("Content-Length", str(len(coded))))
         assert isinstance(event, FileNotKept)
         assert (event.why, shelf.calls[-1]) == (Kept.UNVERIFIED, "set_aside")
+
+    @pytest.mark.rules("D34", "D44", "I10")
+    @pytest.mark.parametrize("chunk", [1, 2, 7, 100_000, 2**20])
+    @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate"])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            PDF,
+            PDF * 20_000,
+            b"PK\x03\x04" + bytes(range(256)) * 9,
+            b"\x89PNG\r\n\x1a\n" + bytes(1000),
+            b"element;name\r\n1042;Sales\r\n" * 300,
+            b"xml",
+            b"<",
+        ],
+        ids=["pdf", "large", "zip", "png", "csv", "xml", "short"],
+    )
+    def test_a_file_that_is_called_coded_and_is_not_is_set_aside_as_it_came(
+        self, body: bytes, coding: str, chunk: int
+    ) -> None:
+        if chunk * 1000 < len(body):
+            body = body[:3000]
+        headers = (ATTACHED, TYPE, ("Content-Encoding", coding), ("Content-Length", str(len(body))))
+        event, shelf = get(body, *headers, chunk=chunk)
+        assert isinstance(event, FileNotKept)
+        assert (event.why, event.path) == (Kept.UNVERIFIED, "out/Sales.pdf.unverified")
+        assert (bytes(shelf.body), shelf.calls[-1], shelf.opened) == (body, "set_aside", True)
+        if len(body) > 100:
+            assert event.message == f"it is said to be {coding}, and is not: this is what came"
+
+    @pytest.mark.rules("D34", "D36")
+    def test_what_passes_for_deflate_at_first_is_no_part_of_what_came(self) -> None:
+        raw = zlib.compressobj(wbits=-15)
+        body = raw.compress(PDF * 9) + raw.flush(zlib.Z_SYNC_FLUSH) + b"\xff\xff not deflate any more"
+        headers = (ATTACHED, TYPE, ("Content-Encoding", "deflate"), ("Content-Length", str(len(body))))
+        event, shelf = get(body, *headers, chunk=5)
+        assert isinstance(event, FileNotKept)
+        assert (event.why, bytes(shelf.body)) == (Kept.UNVERIFIED, body)
+        assert shelf.calls == ["open", "write", "discard", "open", "write", "set_aside"]
+        # There is no room a second time; and what came is longer than what it would have unfolded to may be.
+        full = Shelf(fails={"open": OSError(28, "No space left on device")}, failing_from=2)
+        event, shelf = get(body, *headers, chunk=5, shelf=full)
+        assert isinstance(event, FileNotKept)
+        assert (event.why, event.message, shelf.calls[-1]) == (Kept.FAILED, "No space left on device", "discard")
+        event, shelf = get(body, *headers, chunk=5, policy=Policy(max_bytes=len(body) - 1))
+        assert isinstance(event, FileNotKept)
+        assert (event.why, shelf.calls[-1]) == (Kept.FAILED, "discard")
+
+    @pytest.mark.rules("D34", "D21")
+    def test_what_is_called_coded_and_breaks_off_is_lost_like_any_other(self) -> None:
+        headers = (ATTACHED, TYPE, ("Content-Encoding", "gzip"), ("Content-Length", str(len(PDF))))
+        event, shelf = get(PDF[:-1], *headers)
+        assert isinstance(event, Lost)
+        assert shelf.calls[-1] == "discard"
+
+    @pytest.mark.rules("D34", "D36")
+    @pytest.mark.parametrize(
+        ("coding", "start", "more"),
+        [
+            ("gzip", b"\x1f\x8b\x08\x08" + bytes(6), b"a name without an end"),
+            ("gzip", b"\x1f\x8b\x08\x00" + bytes(6), b"\x00\x00\x00\xff\xff"),
+            ("deflate", b"\x78\x9c", b"\x00\x00\x00\xff\xff"),
+            ("deflate", b"", b"\x00\x00\x00\xff\xff"),
+        ],
+        ids=["name", "empty blocks", "zlib", "raw"],
+    )
+    def test_bytes_of_which_nothing_comes_are_held_in_memory_for_a_while_alone(
+        self, coding: str, start: bytes, more: bytes
+    ) -> None:
+        decoder, chunk = Decoder(coding), more * 200
+        assert list(decoder.feed(start)) == []
+        with pytest.raises(BadCoding, match="nothing comes out"):
+            for _ in range(2_000):
+                assert list(decoder.feed(chunk)) == []
+        assert 256 * 1024 < len(decoder.undecoded or b"") <= 256 * 1024 + len(chunk)
+        body = start + chunk * 1_000
+        event, shelf = get(body, ATTACHED, TYPE, ("Content-Encoding", coding), ("Content-Length", str(len(body))))
+        assert isinstance(event, FileNotKept)
+        assert (event.why, bytes(shelf.body)) == (Kept.UNVERIFIED, body)
+
+    @pytest.mark.rules("D34", "D36")
+    def test_deflate_without_its_wrapper_is_held_in_memory_for_a_while_alone(self) -> None:
+        raw = zlib.compressobj(level=0, wbits=-15)
+        coded = raw.compress(bytes(300_000)) + raw.flush()
+        decoder = Decoder("deflate")
+        assert sum(map(len, decoder.feed(coded[:200_000]))) > 190_000
+        assert decoder.undecoded == coded[:200_000]
+        assert sum(map(len, decoder.feed(coded[200_000:]))) > 90_000
+        assert decoder.undecoded is None
+        decoder.end()
 
     @pytest.mark.rules("D34")
     def test_a_coding_that_is_not_known_is_set_aside_as_it_came(self) -> None:

@@ -529,6 +529,58 @@ class TestSilence:
         assert (play.now, ended(play).reason, ended(play).state) == (600.0, reason, State.ERROR)
         assert 40 < requests < 120  # growing to 15 s: no hot loop (I13)
 
+    @pytest.mark.rules("D19", "D29", "D43")
+    @pytest.mark.parametrize(
+        ("heard", "reason"),
+        [
+            ("lost", Reason.UNREACHABLE),
+            ("503 lost", Reason.SERVER_ERROR),
+            ("503 lost lost 503 lost", Reason.SERVER_ERROR),
+            ("page lost", Reason.ENDPOINT_MISSING),
+            ("page 503 page lost", Reason.SERVER_ERROR),
+            ("401 lost", Reason.SERVER_ERROR),
+            ("503 valid lost", Reason.UNREACHABLE),
+            ("503 valid page lost", Reason.ENDPOINT_MISSING),
+        ],
+    )
+    @pytest.mark.parametrize("restored", [False, True])
+    def test_a_silence_is_named_by_all_that_came_in_it(self, heard: str, reason: Reason, restored: bool) -> None:
+        policy = Policy(preflight=Preflight.OFF)
+        session = Session(JOB, policy=policy, now=0.0)
+        play = Playbook(session)
+        play >> TokenIssued(number=play[Init], token=Secret("abc"))
+        play >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        words = heard.split()
+        while play.driven.outcome is None:
+            match play.driven.outstanding[-1]:
+                case Check(number=number):
+                    word = words.pop(0) if len(words) > 1 else words[0]
+                    (
+                        play
+                        >> {
+                            "lost": Lost(number=number, sent=Sent.UNKNOWN),
+                            "503": Refused(number=number, refusal=Refusal.UNAVAILABLE, code=503),
+                            "page": Refused(number=number, refusal=Refusal.NO_ENVELOPE, code=200),
+                            "401": Refused(number=number, refusal=Refusal.CREDENTIALS, code=401),
+                            "valid": StatusReported(number=number, status=Status.IN_PROGRESS),
+                        }[word]
+                    )
+                case RenewCredentials(number=number):
+                    play >> Lost(number=number, sent=Sent.NOT_SENT)
+                case _:
+                    play.alarm()
+            if restored and play.driven.outcome is None:
+                again = Session.restore(
+                    play.driven.snapshot(now=play.now),
+                    job=JOB,
+                    policy=policy,
+                    token=Secret("abc"),
+                    now=play.now,
+                    elapsed=0.0,
+                )
+                play = Playbook(again, now=play.now)
+        assert ended(play).reason is reason
+
     @pytest.mark.rules("D19")
     def test_first_contact_may_be_shorter(self) -> None:
         play = Playbook(Session(JOB, policy=Policy(first_contact=30.0), now=0.0))

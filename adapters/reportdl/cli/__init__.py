@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from reportdl.cli.loading import loading
+
 __all__ = ["main"]
 
 
 def main() -> None:
     """The entry point: run the command line and exit with its code."""
+    loading()
     try:
         from reportdl.cli.app import app
         from reportdl.cli.exits import run
@@ -17,8 +20,6 @@ def main() -> None:
         if (error.name or "").partition(".")[0] != "click":
             raise
         sys.exit("reportdl: the command line needs its extra: pip install 'reportdl[cli]'")
-    except KeyboardInterrupt:  # while Python was still loading: there is nothing to clean up
-        sys.exit(130)
     code = run(app)
     deaf()
     sys.exit(code)

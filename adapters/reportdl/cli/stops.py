@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final, final
 
+from reportdl.cli.loading import interrupted
+
 __all__ = ["Stopped", "deaf", "stoppable"]
 
 _NAMES: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 _CLEANING: Final = 5.0  # seconds in which a further signal, or an impatient Ctrl-C, changes nothing
-_UNTOUCHED: Final = (signal.SIG_DFL, signal.default_int_handler)
+_UNTOUCHED: Final = (signal.SIG_DFL, signal.default_int_handler, interrupted)
 
 
 @final

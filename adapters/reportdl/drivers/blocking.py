@@ -1,6 +1,6 @@
 """Drives one job with threads: every request in a thread to itself, the caller's thread waits for what comes first.
 
-`run`'s answer, the other request's and the alarm wake the same queue, so nothing is polled and nothing delays
+`run`'s answer, the other request's, the alarm and signals wake the same inbox, so nothing is polled and nothing delays
 anything. Must never decide what to do next: it executes what is outstanding.
 """
 
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 
 from reportdl.drivers import Driven, Observer
 from reportdl.drivers.conductor import Conductor
+from reportdl.drivers.inbox import Inbox
 from reportdl.drivers.workers import Worker
 from reportdl.errands import Errand, Errands
 from reportdl.transports import Flight, Transport
@@ -21,7 +21,7 @@ __all__ = ["drive"]
 
 _GRACE = 2.0  # seconds for a cancelled request's thread to end; it is a daemon, so a hanging name look-up holds nobody
 
-Inbox = SimpleQueue[Event | BaseException]
+Answers = Inbox[Event | BaseException]
 
 
 def drive(
@@ -33,7 +33,7 @@ def drive(
     observer: Observer | None = None,
 ) -> None:
     """Execute commands until there is an outcome. On any exception, Ctrl-C too, all that runs is cancelled (D38)."""
-    inbox: Inbox = SimpleQueue()
+    inbox: Answers = Inbox()
     works: list[_Work] = []
 
     def start(errand: Errand) -> _Work:
@@ -47,17 +47,14 @@ def drive(
         driven, errands=errands, clock=clock, observer=observer, start=start, stop=_Work.cancel, put=inbox.put
     )
     try:
+        inbox.open()
         while (patience := conductor.advance()) is not None:
-            conductor.take(_next(inbox, patience))
+            conductor.take(inbox.get(patience))
     finally:
-        _end([work for work in works if not work.ended], inbox)
-
-
-def _next(inbox: Inbox, patience: float) -> Event | BaseException | None:
-    try:
-        return inbox.get(timeout=patience)
-    except Empty:
-        return None
+        try:
+            _end([work for work in works if not work.ended], inbox)
+        finally:
+            inbox.close()
 
 
 class _Work:
@@ -65,7 +62,7 @@ class _Work:
 
     __slots__ = ("_flight", "_inbox", "ended")
 
-    def __init__(self, flight: Flight, inbox: Inbox) -> None:
+    def __init__(self, flight: Flight, inbox: Answers) -> None:
         self._flight, self._inbox = flight, inbox
         self.ended = False
 
@@ -85,9 +82,9 @@ class _Work:
         self._flight.cancel()
 
 
-def _end(works: list[_Work], inbox: Inbox) -> None:
+def _end(works: list[_Work], inbox: Answers) -> None:
     for work in works:
         work.cancel()
     until = time.monotonic() + _GRACE
-    while not all(work.ended for work in works) and _next(inbox, max(0.0, until - time.monotonic())) is not None:
+    while not all(work.ended for work in works) and inbox.get(max(0.0, until - time.monotonic())) is not None:
         pass

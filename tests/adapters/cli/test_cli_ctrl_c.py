@@ -114,10 +114,9 @@ def judged(end: End, out: Path, *, old: bool) -> str:
         assert not whole
         return "early"
     assert end.code == 130, end
-    if not lines or "interrupted" not in lines[-1]:
-        assert not whole
-        return "early"  # our own modules were loading
     assert "Traceback" not in end.shown
+    assert lines, end
+    assert "interrupted" in lines[-1], end
     if "nothing was kept" in lines[-1]:
         assert not whole, end
         return "stopped"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -81,6 +82,57 @@ def test_a_signal_during_generation_ends_all_that_runs(
     calls = len(server.calls)
     time.sleep(0.5)
     assert len(server.calls) == calls
+
+
+# Ctrl-C as a module is looked for: by itself, and in a callback of which Python lets no exception out.
+LOADING = """
+import signal, sys, weakref
+from reportdl.cli import main
+wanted, how = sys.argv.pop(1), sys.argv.pop(1)
+class Thing: pass
+class Finder:
+    def find_spec(self, name, *rest):
+        if name != wanted:
+            return
+        if how == "callback":
+            thing = Thing()
+            seen = weakref.ref(thing, lambda gone: signal.raise_signal(signal.SIGINT))
+            del thing
+        else:
+            signal.raise_signal(signal.SIGINT)
+        raise SystemExit("not heard")
+sys.meta_path.insert(0, Finder())
+main()
+"""
+
+
+@pytest.mark.rules("D38")
+@pytest.mark.parametrize("how", ["plain", "callback"])
+@pytest.mark.parametrize("module", ["reportdl.cli.app", "reportdl.cli.stops"])
+def test_ctrl_c_while_python_still_loads_the_command(module: str, how: str, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", LOADING, module, how, "get", "1", "-f", "csv"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout) == (130, b"")
+    assert done.stderr == b"reportdl: interrupted: nothing was kept\n"
+    assert left(tmp_path) == []
+
+
+@pytest.mark.rules("D38")
+def test_ctrl_c_while_a_module_of_the_command_itself_is_loaded_is_told_like_any_other(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", LOADING, "reportdl.cli.get", "plain", "get", "1", "-f", "csv", "--json"]
+    later = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=50, check=False)
+    words[3] = "reportdl.cli.app"
+    early = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=50, check=False)
+    assert (early.returncode, early.stderr) == (later.returncode, later.stderr)
+    assert json.loads(early.stderr)["exit_code"] == 130
+
+
+def test_ctrl_c_that_is_ignored_stays_so_while_python_loads(tmp_path: Path) -> None:
+    loud = LOADING.replace('raise SystemExit("not heard")', "return")
+    words = [sys.executable, "-c", loud, "reportdl.cli.app", "plain", "--version"]
+    ignored = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *words]
+    done = subprocess.run(ignored, cwd=tmp_path, capture_output=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.rules("D38", "I10")

@@ -59,6 +59,8 @@ _LIMITED: Final = {"http": _limited(0.6), "https": _limited(1.8)}  # a handshake
 # A fault that never heals: a few tries, then a pause so long that patience ends in it, with no request under way.
 _SILENCE: Final = {"http": 2.0, "https": 4.0}
 _TIMED_OUT: Final = 4.0  # seconds for a job that only its own deadline ends
+# What is called coded and is not is kept as it came (D34): no byte of it is lost.
+_AS_IT_CAME: Final = frozenset({"gzip said and not done", "a coding that nobody asked for"})
 _BLIND: Final = 1.5  # seconds for a job that can only run out of time
 
 
@@ -128,7 +130,7 @@ def _deviating(row: Row, deviation: Deviation | None, scheme: str) -> Row:
     if deviation is None or scheme not in deviation.schemes:
         return row
     words = tuple(deviation.words.get(state, row.word(state, scheme)) for state in STATES)
-    return replace(row, words=words, tls=None)
+    return replace(row, words=words, tls=None, unheard=deviation.unheard.get(scheme, row.unheard))
 
 
 @final
@@ -209,6 +211,10 @@ class _Cell:
             whole = PDF[:-7] if self._word is Word.SHORT else PDF
             if ended.path is None or ended.path.read_bytes() != whole:
                 wrong.append("the file is not the file (I10)")
+        elif self._word is Word.ASIDE and self._fault in _AS_IT_CAME:
+            kept = ended.outcome.kept
+            if kept is None or Path(kept).read_bytes() != PDF:
+                wrong.append("what is kept aside is not what came (D34)")
         return wrong
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reportdl.testing.faults.expected import Deviation, Word
+from reportdl_core.errors import Reason
 
 __all__ = ["AIOHTTP", "URLLIB3"]
 
@@ -20,9 +21,25 @@ AIOHTTP: Final[Mapping[str, Deviation]] = MappingProxyType(
             words={"formats": Word.AGAIN, "init": Word.AGAIN, "run": Word.POLL, "check": Word.AGAIN},
             why="aiohttp reads on after an answer, and gives a short one up with what is no HTTP there",
         ),
+        "a length that is too small": Deviation(
+            words={},
+            why="aiohttp reads on after an answer: what is no HTTP there ends it before its JSON is seen to be broken",
+            unheard={"http": Reason.UNREACHABLE, "https": Reason.UNREACHABLE},
+        ),
+        "a length said twice": Deviation(
+            words={
+                "formats": Word.AGAIN,
+                "init": Word.AGAIN,
+                "run": Word.POLL,
+                "check": Word.AGAIN,
+                "get": Word.FETCH,
+            },
+            why="aiohttp's parser refuses a head that says its length twice, even if it says the same twice",
+        ),
         "no length, and a reset": Deviation(
             words={"get": Word.ASIDE},
-            why="aiohttp hands a reset on as the end of a body that has no length: the file is kept aside",
+            unheard={"http": Reason.ENDPOINT_MISSING},
+            why="aiohttp hands a reset on as the end of a body that has no length: a file is kept aside",
         ),
     }
 )

@@ -8,7 +8,7 @@ differs there is a `Deviation`, with its reason.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, final
 
@@ -90,10 +90,14 @@ class Row:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """What a transport does instead, by state, and why that cannot be helped."""
+    """What a transport does instead, by state, and why that cannot be helped.
+
+    `unheard` is the reason given after too long, by scheme, where that is another one as well.
+    """
 
     words: Mapping[str, Word]
     why: str
+    unheard: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
     schemes: tuple[str, ...] = ("http", "https")
 
 
