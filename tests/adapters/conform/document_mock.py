@@ -58,9 +58,10 @@ USERS = {"reader-key": "reader", "other-key": "other"}
 
 
 class Element:
-    def __init__(self, name, formats=(), segments=("0",), external=True, seconds=0.2, fails=False, readers=None):
-        self.name, self.formats, self.segments = name, list(formats), segments
-        self.external, self.seconds, self.fails, self.readers = external, seconds, fails, readers
+    def __init__(self, name, formats=(), segments=("0",), external=True, seconds=0.2, rows=2000, **rest):
+        self.name, self.formats, self.segments, self.external = name, list(formats), segments, external
+        self.seconds, self.rows = seconds, rows
+        self.fails, self.readers = rest.get("fails", False), rest.get("readers")
 
 
 ELEMENTS = {
@@ -71,6 +72,8 @@ ELEMENTS = {
     "1046": Element("Board only", ["pdf"], readers=("other",)),
     "1047": Element("Broken at the source", ["pdf"], fails=True),
     "1048": Element("Slow", ["pdf", "csv"], seconds=3.0),
+    "1051": Element("Not so slow", ["pdf", "csv"], seconds=1.4),
+    "1050": Element("Large", ["csv"], rows=3_000_000),
     "1049": Element('Q1/Q2: "Profit" <EU>', list(FORMATS)),
 }
 
@@ -89,13 +92,15 @@ class Refusal(Exception):
 
 
 class Handler(BaseHTTPRequestHandler):
+    server: "Server"
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         try:
-            self.answer()
-        except Refusal as refusal:
-            self.send_json({"status": "ERROR", "message": refusal.message}, refusal.code)
+            try:
+                self.answer()
+            except Refusal as refusal:
+                self.send_json({"status": "ERROR", "message": refusal.message}, refusal.code)
         except ConnectionError:
             self.close_connection = True
 
@@ -103,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.send_json({"status": "ERROR", "message": "Method not allowed"}, 405)
 
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = not_allowed
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = not_allowed  # noqa: N815
 
     def answer(self):
         url = urlsplit(self.path)
@@ -165,14 +170,15 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             if session.turn == turn and not late:
                 session.status = "ERROR" if element.fails else "READY"
-                session.file = None if element.fails else FORMATS[wanted][2] + b"north,12\n" * 2000
+                session.file = None if element.fails else FORMATS[wanted][2] + b"north,12\n" * element.rows
         if element.fails or late:
             raise Refusal(400, "Download failed")
         self.send_json({"status": "OK"})
 
     def get(self, element, token, session, wanted):
         if session.status == "IN PROGRESS":
-            return self.send_json({"status": "IN PROGRESS"})
+            self.send_json({"status": "IN PROGRESS"})
+            return
         if session.status == "ERROR" or session.format != wanted:
             raise Refusal(400, "Download failed")
         extension, mime, _ = FORMATS[wanted]
