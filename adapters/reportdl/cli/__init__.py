@@ -16,10 +16,19 @@ def main() -> None:
         from reportdl.cli.app import app
         from reportdl.cli.exits import run
         from reportdl.cli.stops import deaf
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "click":
-            raise
-        sys.exit("reportdl: the command line needs its extra: pip install 'reportdl[cli]'")
+    except (ImportError, AttributeError) as error:
+        sys.exit(f"reportdl: {_why(error)}")
     code = run(app)
     deaf()
     sys.exit(code)
+
+
+def _why(error: Exception) -> str:
+    """Why the command line cannot be loaded; raises the error where it is for no reason of the user's."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "click":
+        return "the command line needs its extra: pip install 'reportdl[cli]'"
+    from reportdl.doctor.hidden import words
+
+    if (said := words()) is None:
+        raise error
+    return said

@@ -109,7 +109,7 @@ def conform(
     \b
     Steps                                                cost
       generation    run, check and get; the spent token  1 generation
-      second-run    what a second run does (D8, D9)      1 to 4 generations
+      second-run    what a second run does (D8, D9)      1 to 5 generations
       dropped-run   whether it aborts generation (D7)    1 generation
       broken-get    whether it spends the file (D21)     1 generation
       run-refusals  formats that must be refused (R10)   0 to 3 generations

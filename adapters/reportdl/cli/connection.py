@@ -7,6 +7,7 @@ read them. Must never import an HTTP library before a command runs.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ class Connection:
         """The same server for a batch. Raises as `client` does."""
         from reportdl.batch.servers import Server
 
+        self._warn()
         origin = self._origin()
         return Server(
             str(origin),
@@ -88,6 +90,12 @@ class Connection:
             network=self.network,
             allow_insecure=True,  # it has been allowed, or refused, already
         )
+
+    def _warn(self) -> None:
+        """One line for what the library would say at each request, with a line of its source."""
+        if self.allow_unverified_tls:
+            warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+            tell("reportdl: warning: certificates are not checked: whoever is in between can read the credential")
 
     def _policy(self, allow_unverified: bool) -> Policy:
         from dataclasses import replace
@@ -159,6 +167,7 @@ class Connection:
         """What carries the requests. Raises click.UsageError where certificates or the proxy cannot be used."""
         from reportdl.transports.urllib3 import Urllib3Transport
 
+        self._warn()
         try:
             return Urllib3Transport(origin, network=self.network)
         except ReportdlError:

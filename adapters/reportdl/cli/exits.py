@@ -82,7 +82,7 @@ def run(app: click.Command) -> int:
     except ReportdlError as error:
         end = _ended(error)
     except Exception as error:  # noqa: BLE001 - a bug is told like any other end, and in full where that was asked for
-        end = _bug(error)
+        end = _hidden(error) or _bug(error)
     tell(json.dumps(asdict(end)) if as_json else failure(end.message))
     return end.exit_code
 
@@ -112,6 +112,16 @@ def _typed(message: str) -> str:
 
 
 _KEYWORDS: Final = re.compile(r"\ballow_(?:insecure|unverified)\b")
+
+
+def _hidden(error: Exception) -> _End | None:
+    """A file of the user's own that Python takes for a library is no bug of ours."""
+    if not isinstance(error, (ImportError, AttributeError)):
+        return None
+    from reportdl.doctor.hidden import words
+
+    said = words()
+    return None if said is None else _End(error="Hidden", reason="other", message=said, exit_code=_OTHER)
 
 
 def _bug(error: Exception) -> _End:

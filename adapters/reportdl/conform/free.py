@@ -19,6 +19,7 @@ from reportdl_core.wire import query_token
 __all__ = ["free"]
 
 _NOWHERE: Final = 999_999_999
+_MALFORMED: Final = "%00%20"
 _SAFE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%")
 
 
@@ -36,9 +37,10 @@ def _formats(lab: Lab) -> None:
     envelope = answer.envelope
     keys = None if envelope is None else envelope.formats
     kept = answer.status is Status.OK and keys is not None
-    found.rule("R8", kept, f"{len(keys)} formats" if keys is not None else answer.words, answer)
+    found.rule("R8", kept, f"{len(keys)} formats" if kept and keys is not None else answer.words, answer)
     found.reading("D12", "formats needs no token" if kept else answer.words, answer)
-    found.rule("R4", kept, f"segment {lab.segment} is there" if kept else answer.words, answer)
+    if kept:
+        found.rule("R4", True, f"segment {lab.segment} is there", answer)
     if not keys:
         return
     lab.formats = keys
@@ -64,7 +66,7 @@ def _refusals(lab: Lab) -> None:
     found.rule("R4", segment.says(404, Refusal.ELEMENT_NOT_FOUND), f"another segment is {segment.words}", segment)
     word = lab.probe.ask(lab.path("formats", element="x1"))
     found.reading("D32", f"an id that is no number is {word.words}", word)
-    for token, why in ((None, "missing"), ("%00%20", "malformed"), ("no-such-token", "unknown")):
+    for token, why in ((None, "missing"), (_MALFORMED, "malformed")):
         answer = lab.probe.ask(lab.path("check"), query=() if token is None else (("token", token),))
         found.rule("R14", answer.says(400, Refusal.INVALID_TOKEN), f"{why}: {answer.words}", answer)
     get = lab.probe.ask(lab.path("get"), query=(("format", lab.format),))
@@ -83,12 +85,14 @@ def _order(lab: Lab) -> None:
     first = "state" if state.refusal is Refusal.INVALID_STATE else "element"
     token = lab.probe.ask(lab.path("check", element=_NOWHERE, segment=0))
     second = "element before token" if token.refusal is Refusal.ELEMENT_NOT_FOUND else "token before element"
+    both = lab.probe.ask(lab.path("get"), query=(("token", _MALFORMED), ("format", "nosuchformat")))
+    third = "format before token" if both.refusal is Refusal.INVALID_FORMAT else "token before format"
     nobody = lab.probe.ask(lab.path("nonsense"), anonymous=True)
     last = "state before credential" if nobody.refusal is Refusal.INVALID_STATE else "credential before state"
     if lab.probe.ask(lab.path("formats"), anonymous=True).status is Status.OK:
         last = "no credential is asked for"
     between = "state before element" if first == "state" else "element before state"
-    lab.found.reading("D15", f"{last}, {between}, {second}", nobody, state, token)
+    lab.found.reading("D15", f"{last}, {between}, {second}, {third}", nobody, state, token, both)
 
 
 def _other_elements(lab: Lab) -> None:
@@ -125,11 +129,21 @@ def _token(lab: Lab) -> None:
     doubled = lab.probe.ask(lab.path("check"), query=(("token", quote(query_token(token), safe="")),))
     if quote(query_token(token), safe="") != query_token(token):
         found.reading("D3", f"encoded twice it is {doubled.words}", doubled)
+    _never_issued(lab, token)
     if lab.elements.other is not None:
         other = lab.on(lab.elements.other, "check", token)
         found.reading("D14", f"on another element it is {other.words}", other)
     if lab.other_credentials is not None:
         _foreign(lab, token, check)
+
+
+def _never_issued(lab: Lab, token: Secret) -> None:
+    """A token of the right form that nobody was given: malformed to one server, as good as expired to another (D13)."""
+    came = query_token(token)
+    changed = ("A" if came[0] != "A" else "B") + came[1:] if came[0] != "%" else came + "A"
+    lab.probe.mask.add(changed)
+    answer = lab.probe.ask(lab.path("check"), query=(("token", changed),))
+    lab.found.reading("D13", f"one that was never issued is {answer.words}", answer)
 
 
 def _before_run(lab: Lab, check: Answer, token: Secret) -> None:

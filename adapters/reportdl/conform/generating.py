@@ -19,6 +19,7 @@ __all__ = ["generation", "media"]
 
 _EARLY: Final = 0.05  # seconds after which `run` should have reached the server
 _UNFRAMED: Final = "nothing but the connection's end"
+_CHECKED: Final = (Status.IN_PROGRESS, Status.READY, Status.ERROR)
 _RESERVED: Final = frozenset('\\/:*?"<>|')
 
 
@@ -40,6 +41,8 @@ def generation(lab: Lab) -> None:
     _run(lab, answer, at_once, last)
     if last.status is not Status.READY:
         found.unclear("R24", f"no file: {last.words}", last)
+        if last.code == 200:
+            found.rule("R21", last.status in _CHECKED, f"after run: {last.words}", last)
         return
     found.rule("R21", True, "READY", last)
     file = lab.get(token).answer(lab.patience)
@@ -52,7 +55,7 @@ def _during(lab: Lab, check: Answer, get: Answer | None) -> None:
     found = lab.found
     answered = check.status is not None
     found.rule("R20", answered, f"while run went on: {check.words}", check)
-    found.rule("R21", check.status in (Status.IN_PROGRESS, Status.READY, Status.ERROR), check.words, check)
+    found.rule("R21", check.status in _CHECKED, check.words, check)
     envelope = check.envelope
     if envelope is not None and envelope.status is Status.IN_PROGRESS:
         exact = check.spelled == Status.IN_PROGRESS.value

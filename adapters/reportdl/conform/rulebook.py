@@ -73,7 +73,7 @@ _TEXTS: Final[tuple[tuple[str, str, str], ...]] = (
     ("D10", "run without a format", _by("run-refusals")),
     ("D11", "how format keys are spelled", ""),
     ("D12", "whether formats must be asked first", ""),
-    ("D13", "a token of another user", "--other-token-file FILE"),
+    ("D13", "a token of another user, or of nobody", "--other-token-file FILE"),
     ("D14", "a token on another element", "--other-element ELEMENT"),
     ("D15", "which refusal comes first", ""),
     ("D16", "what a missing credential answers", ""),

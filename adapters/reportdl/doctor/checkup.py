@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from reportdl.conform.probe import Probe
 from reportdl.credentials import Credentials
 from reportdl.doctor.asking import asking
+from reportdl.doctor.hidden import hidden
 from reportdl.doctor.installation import installation
 from reportdl.doctor.reaching import reaching
 from reportdl.doctor.results import Health, Place, Result
@@ -53,6 +54,10 @@ def checkup(
         way.append(step)
         yield step
     if any(step.health is Health.BAD for step in way):
+        return
+    if hidden("urllib3") is not None:
+        said = "not asked: it would go through the wrong urllib3"
+        yield Result(name="endpoint", place=Place.INSTALLATION, health=Health.SKIPPED, said=said)
         return
     yield from _asked(origin, transport, None if isinstance(credentials, str) else credentials, job)
 

@@ -13,10 +13,10 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, packages_distributions, requires
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from reportdl.doctor.hidden import hidden
 from reportdl.doctor.results import Health, Place, Result
 
 __all__ = ["installation"]
@@ -107,13 +107,10 @@ def _impostor() -> tuple[str, str]:
     if others:
         name = ", ".join(others)
         return f"{name} has installed itself over urllib3", f"pip uninstall {' '.join(others)}, then {again}"
-    spec = find_spec("urllib3")
-    origin = Path(spec.origin) if spec is not None and spec.origin else None
-    home = Path(str(dist.locate_file("urllib3/__init__.py")))
-    if origin is None or origin.resolve() != home.resolve():
+    if (found := hidden("urllib3")) is not None:
         return (
-            f"another urllib3 is imported: {origin}",
-            f"rename that file, or remove its folder from PYTHONPATH; {home}",
+            f"another urllib3 is imported: {found[0]}",
+            f"rename that file, or start reportdl in another folder; the library is in {found[1].parent}",
         )
     if changed := _changed(dist):
         return f"{', '.join(changed)} of urllib3 {dist.version} are not as they were installed", again

@@ -58,3 +58,16 @@ def test_a_token_file_that_others_can_read_is_told(reportdl: Run, serving: Servi
     assert (ran.code, "chmod 600 token" in ran.out, "from-a-file" in ran.out) == (0, True, False)
     path.chmod(0o600)
     assert "chmod" not in reportdl("doctor", "--token-file", "token", url=serving().url).out
+
+
+def test_a_file_that_hides_urllib3_does_not_keep_doctor_from_starting(
+    reportdl: Run, serving: Serving, tmp_path: Path
+) -> None:
+    (tmp_path / "urllib3.py").write_text("print = None\n")
+    ran = reportdl("doctor", "--json", url=serving().url, PYTHONSAFEPATH="")
+    assert (ran.code, ran.err) == (1, "")
+    said = {one["name"]: one for one in json.loads(ran.out)}
+    assert said["urllib3"]["health"] == "bad"
+    assert said["urllib3"]["said"].endswith("urllib3.py")
+    assert said["connection"]["health"] == "ok"
+    assert said["endpoint"]["health"] == "skipped"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from reportdl.server import LoopbackServer
+from reportdl.testing import FaultServer
 
 Run = Callable[..., Any]
 Serving = Callable[..., LoopbackServer]
@@ -169,3 +172,16 @@ def test_advice_is_in_the_words_of_the_command_line(reportdl: Run, serving: Serv
     assert "or say --allow-insecure (D33)" in reportdl("get", "1042", "-f", "pdf", url="http://mi.example.com").err
     ran = reportdl("get", "1042", "-f", "csv", url=serving(faults=["get.no_length"]).url)
     assert "--allow-unverified would have published it" in ran.err
+
+
+def test_certificates_that_are_not_checked_are_one_line_of_warning(reportdl: Run) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with FaultServer("short of its length", on="get", tls=context) as server:
+        refused = reportdl("get", "1042", "-f", "csv", "--timeout", "3", url=server.url)
+        ran = reportdl("get", "1042", "-f", "csv", "--allow-unverified-tls", url=server.url)
+    assert refused.code != 0
+    assert ran.code == 0
+    warned = [line for line in ran.err.splitlines() if "warning" in line.lower()]
+    assert warned == ["reportdl: warning: certificates are not checked: whoever is in between can read the credential"]

@@ -62,6 +62,18 @@ def test_the_command_without_its_extra_names_it() -> None:
     assert done.stderr == "reportdl: the command line needs its extra: pip install 'reportdl[cli]'\n"
 
 
+@pytest.mark.parametrize(("library", "words"), [("urllib3", ("get", "1042", "-f", "csv")), ("click", ("--help",))])
+def test_a_file_of_the_users_own_that_hides_a_library_is_named(
+    reportdl: Run, tmp_path: Path, library: str, words: tuple[str, ...]
+) -> None:
+    (tmp_path / f"{library}.py").write_text("print = None\n")
+    ran = reportdl(*words, PYTHONSAFEPATH="")
+    assert (ran.code, ran.out) == (1, "")
+    end = f"{library}.py hides the library {library}: rename it, or start reportdl in another folder\n"
+    assert ran.err.endswith(end)
+    assert len(ran.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
 def test_the_server_without_its_extra_names_it(library: str) -> None:
     code = f"import sys; sys.modules['{library}'] = None\nfrom reportdl.cli import main; main()"

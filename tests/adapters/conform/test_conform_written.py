@@ -17,6 +17,7 @@ from reportdl.profile import Profile, ProfileUnusable, load_profile, save_profil
 from reportdl.server import Accounts, LoopbackServer
 from reportdl_core.policy import Expiry, Policy, Preflight
 from reportdl_core.switches import Switches, TtlPolicy
+from tests.adapters.conform.conftest import document_mock
 
 Reference = Callable[..., Examination]
 
@@ -32,7 +33,10 @@ def test_no_token_and_no_credential_reaches_a_report(conform: Callable[..., Exam
             steps=("generation",),
         )
         tokens = {call.target.partition("token=")[2].partition("&")[0] for call in server.calls}
-    assert found.readings("D13") == ("another user's check is 400 Invalid token",)
+    assert found.readings("D13") == (
+        "one that was never issued is 400 Invalid token",
+        "another user's check is 400 Invalid token",
+    )
     assert found.of("R12").why.endswith("another user's check is 400 Invalid token")
     assert found.readings("D16") == ("no credential is 401 Unauthorized",)
     paper = json.dumps(object_of(found)) + junit(found)
@@ -42,8 +46,16 @@ def test_no_token_and_no_credential_reaches_a_report(conform: Callable[..., Exam
         assert secret not in paper
 
 
+class NotAState(document_mock.Handler):
+    """The mock, with another code for a state that there is not."""
+
+    def send_json(self, value: dict[str, Any], code: int = 200) -> None:
+        super().send_json(value, 404 if value.get("message") == "Invalid state" else code)
+
+
 def test_json_and_junit_say_the_same(conform: Callable[..., Examination], mock: Callable[..., str]) -> None:
-    found = conform(mock())
+    found = conform(mock(NotAState), credentials=reportdl.Bearer("reader-key"))
+    assert [one.entry.rule for one in found.broken] == ["R2"]
     said = object_of(found)
     assert said["broken"] == [one.entry.rule for one in found.broken]
     numbers = [one["number"] for one in said["exchanges"]]
@@ -59,7 +71,7 @@ def test_json_and_junit_say_the_same(conform: Callable[..., Examination], mock: 
     assert (suite.get("failures"), suite.get("skipped")) == (str(len(failed)), str(len(skipped)))
     first = cases["R2"].find("failure")
     assert first is not None
-    assert "state/nonsense -> 404 text/html" in (first.text or "")
+    assert "state/nonsense -> 404 application/json" in (first.text or "")
 
 
 @pytest.mark.rules("D1")
