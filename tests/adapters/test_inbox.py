@@ -154,7 +154,12 @@ def test_a_signal_that_another_thread_of_the_process_was_given_ends_the_wait() -
 def test_what_is_put_in_comes_out_in_order_whoever_listens() -> None:
     def through(inbox: Inbox[int]) -> list[int | None]:
         inbox.open()
-        writer = threading.Thread(target=lambda: [inbox.put(number) for number in range(20_000)])
+
+        def write() -> None:
+            for number in range(20_000):
+                inbox.put(number)
+
+        writer = threading.Thread(target=write)
         writer.start()
         found = [inbox.get(60.0) for _ in range(20_000)]
         writer.join()

@@ -555,16 +555,14 @@ class TestSilence:
             match play.driven.outstanding[-1]:
                 case Check(number=number):
                     word = words.pop(0) if len(words) > 1 else words[0]
-                    (
-                        play
-                        >> {
-                            "lost": Lost(number=number, sent=Sent.UNKNOWN),
-                            "503": Refused(number=number, refusal=Refusal.UNAVAILABLE, code=503),
-                            "page": Refused(number=number, refusal=Refusal.NO_ENVELOPE, code=200),
-                            "401": Refused(number=number, refusal=Refusal.CREDENTIALS, code=401),
-                            "valid": StatusReported(number=number, status=Status.IN_PROGRESS),
-                        }[word]
-                    )
+                    answers: dict[str, Event] = {
+                        "lost": Lost(number=number, sent=Sent.UNKNOWN),
+                        "503": Refused(number=number, refusal=Refusal.UNAVAILABLE, code=503),
+                        "page": Refused(number=number, refusal=Refusal.NO_ENVELOPE, code=200),
+                        "401": Refused(number=number, refusal=Refusal.CREDENTIALS, code=401),
+                        "valid": StatusReported(number=number, status=Status.IN_PROGRESS),
+                    }
+                    play >> answers[word]
                 case RenewCredentials(number=number):
                     play >> Lost(number=number, sent=Sent.NOT_SENT)
                 case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from reportdl_core import (
 )
 from reportdl_core.exchange import Exchange
 from reportdl_core.lookup_exchange import LookupExchange
-from reportdl_core.questions import Elements
+from reportdl_core.questions import Elements, ListedReport
 from reportdl_core.renewal import RenewalExchange, token_request
 from reportdl_core.sink import NotKept, Offer
 
@@ -193,7 +194,7 @@ def test_of_a_small_file_all_is_looked_at_and_nothing_else() -> None:
         (PDF[:-8], (), "nothing proves that it is whole: no length came, and no end mark is there"),
         (b"", (("Content-Length", "0"),), "the file is empty"),
         (gzip.compress(PDF)[:-1], (("Content-Encoding", "gzip"),), "the coded body stops before its end"),
-        (b"not gzip", (("Content-Encoding", "gzip"),), "the coded body is damaged"),
+        (b"not gzip", (("Content-Encoding", "gzip"),), "it is said to be gzip, and is not: this is what came"),
         (PDF, (("Content-Encoding", "b" * 50),), f"coded in a way that cannot be read here ({'b' * 40})"),
     ],
 )
@@ -208,9 +209,13 @@ def test_a_doubt_is_told_to_the_sink_and_to_the_user(
 
 @pytest.mark.rules("D34")
 def test_of_a_damaged_body_no_more_is_read() -> None:
-    asked = exchange(Shelf())
+    coder, asked = zlib.compressobj(wbits=31), exchange(Shelf())
     assert asked.head(200, [ATTACHED, TYPE, ("Content-Encoding", "gzip")])
-    assert not asked.feed(b"not gzip")
+    assert asked.feed(coder.compress(PDF) + coder.flush(zlib.Z_FULL_FLUSH))
+    assert not asked.feed(b"\xff" * 9)
+    event = asked.finish()
+    assert isinstance(event, FileNotKept)
+    assert event.message == "the coded body is damaged"
 
 
 @pytest.mark.rules("D22", "D34")
@@ -335,4 +340,6 @@ def test_a_row_s_segment_comes_with_its_name() -> None:
     row = {"element_id": 1, "element_type": "external report", "segment_value_id": 7, "segment_value_name": "North"}
     event = looked_up(201, json.dumps({"elements": [row]}).encode())
     assert isinstance(event, LookedUp)
-    assert [(one.segment, getattr(one, "segment_name", None)) for one in event.found] == [(7, "North")]
+    (one,) = event.found
+    assert isinstance(one, ListedReport)
+    assert (one.segment, one.segment_name) == (7, "North")
