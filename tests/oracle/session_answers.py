@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.oracle.session_ask import ask, ask_run, ended, insure, limits, pause, pressed
+from tests.oracle.session_ask import ask, ask_run, cut_short, ended, insure, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run
 from tests.oracle.session_state import NEAR, Slot, State
@@ -34,15 +34,9 @@ def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
 
 def _needless(state: State, now: float) -> list[State]:
     """READY has come by `check` already; `run`'s own answer adds nothing, but that silence counts from now on (D19)."""
-    found = [state, *pressed(state, now)]
     waiting = state.slot("Wait")
-    sooner = {at for at in limits(state) if now < at < waiting.hi} if waiting is not None else set()
-    if waiting is not None and sooner:
-        last = max(sooner)
-        shorter = replace(waiting, number=None, lo=last, hi=last, also=frozenset(sooner))
-        slots = tuple(shorter if each is waiting else each for each in state.slots)
-        found.append(replace(state, slots=slots))
-    return found
+    found = [state, *pressed(state, now)]
+    return found if waiting is None else found + cut_short(state, waiting, now)
 
 
 def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:

@@ -9,7 +9,19 @@ from dataclasses import replace
 
 from tests.oracle.session_state import NEAR, End, Slot, State
 
-__all__ = ["ask", "ask_run", "ended", "expired", "insure", "limits", "must_end", "pause", "poll", "pressed"]
+__all__ = [
+    "ask",
+    "ask_run",
+    "cut_short",
+    "ended",
+    "expired",
+    "insure",
+    "limits",
+    "must_end",
+    "pause",
+    "poll",
+    "pressed",
+]
 
 _SILENT = frozenset({"UNREACHABLE", "SERVER_ERROR", "TIMED_OUT", "ENDPOINT_MISSING", "PROTOCOL"})
 NEVER_SENT = frozenset({"none", "unsent", "refused"})
@@ -74,6 +86,16 @@ def limits(state: State) -> set[float]:
     policy = state.setting.policy
     lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
     return {since + length for since in (state.silent_lo, state.silent_mid, state.silent_hi) for length in lengths}
+
+
+def cut_short(state: State, waiting: Slot, now: float) -> list[State]:
+    """A Wait that stands, cut where the silence ends the session, now that `run` is not alive (D19)."""
+    sooner = {at for at in limits(state) if now < at < waiting.hi}
+    if not sooner:
+        return []
+    last = max(sooner)
+    shorter = replace(waiting, number=None, lo=last, hi=last, also=frozenset(sooner))
+    return [replace(state, slots=tuple(shorter if each.kind == "Wait" else each for each in state.slots))]
 
 
 def must_end(state: State, now: float) -> list[State]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.oracle.session_ask import ask, ended, expired, insure, must_end, pause, pressed
+from tests.oracle.session_ask import ask, cut_short, ended, expired, insure, must_end, pause, pressed
 from tests.oracle.session_state import NEAR, Slot, State
 from tests.oracle.table import REASON
 from tests.oracle.vocabulary import Event
@@ -100,5 +100,6 @@ def ready(state: State, now: float) -> list[State]:
             found += ask(fetching, "RenewCredentials", now, "D16", then="Get")
         else:
             held = tuple(replace(s, then="RenewCredentials Get") if s is pausing else s for s in fetching.slots)
-            found.append(replace(fetching, slots=held))
+            holding = replace(fetching, slots=held)
+            found += [holding, *cut_short(holding, replace(pausing, then="RenewCredentials Get"), now)]
     return found
