@@ -5,12 +5,10 @@ Each function gives every continuation that the rules permit; the slot that was 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.oracle.session_ask import ask, ask_run, cut_short, ended, insure, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run
-from tests.oracle.session_state import NEAR, Slot, State
+from tests.oracle.session_state import NEAR, Slot, State, replace
 from tests.oracle.table import meaning, row
 from tests.oracle.vocabulary import Event
 

@@ -5,9 +5,7 @@ Each function gives every continuation that the rules permit. Must not look at a
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from tests.oracle.session_state import NEAR, End, Slot, State
+from tests.oracle.session_state import NEAR, End, Slot, State, replace
 
 __all__ = [
     "ask",

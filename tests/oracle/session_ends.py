@@ -5,10 +5,8 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.oracle.session_ask import ask, cut_short, ended, expired, insure, must_end, pause, pressed
-from tests.oracle.session_state import NEAR, Slot, State
+from tests.oracle.session_state import NEAR, Slot, State, replace
 from tests.oracle.table import REASON
 from tests.oracle.vocabulary import Event
 

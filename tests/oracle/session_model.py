@@ -7,11 +7,10 @@ Given what is possible and an event, `step` gives everything that the rules perm
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tests.oracle.session_answers import answered
 from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
-from tests.oracle.session_state import Setting, Slot, State
+from tests.oracle.session_state import Setting, Slot, State, replace
 from tests.oracle.table import MEANING, REASON, row
 from tests.oracle.vocabulary import Event, Job, Policy
 
