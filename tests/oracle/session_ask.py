@@ -13,6 +13,7 @@ __all__ = [
     "cut_short",
     "ended",
     "expired",
+    "hold",
     "insure",
     "limits",
     "must_end",
@@ -273,6 +274,15 @@ def _wait(
         same = replace(slot, number=kept.number, lo=kept.lo, hi=kept.hi, also=frozenset())
         found.append(replace(waiting, slots=tuple(same if each is slot else each for each in waiting.slots)))
     return [*found, waiting]
+
+
+def hold(state: State, then: str, now: float) -> list[State]:
+    """Wait until the Retry-After that still holds is over, and for nothing else."""
+    until = min(state.not_before, _last(state))
+    if until <= now:
+        return []
+    found = _wait(state, then, now, until, until, None, "D19")
+    return [one if one.end else replace(one, not_before=state.not_before) for one in found]
 
 
 def _last(state: State) -> float:

@@ -33,9 +33,19 @@ def over(state: State, slot: Slot, event: Event, now: float) -> list[State]:
         # D12: without the preflight, the formats are asked for now, to name the alternatives. Freedom: or not.
         naming = replace(state, naming=True)
         found += ask(naming.without("Run"), "ListFormats", now, "D12")
+        found += _renewed_first(naming.without("Run"))
         if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
             found += ask(naming, "ListFormats", now, "D12")
     return found
+
+
+def _renewed_first(state: State) -> list[State]:
+    """Freedom: where the credential is known to be dead, what is under way to renew it may come before the question."""
+    if not state.owed:
+        return []
+    first = {"RenewCredentials": "ListFormats", "Wait": "RenewCredentials ListFormats"}
+    slots = tuple(replace(each, then=first.get(each.kind, each.then)) for each in state.slots)
+    return [replace(state, slots=slots)] if state.slot("RenewCredentials", "Wait") is not None else []
 
 
 def lost_for_good(state: State, reasons: frozenset[str]) -> list[State]:
