@@ -168,12 +168,12 @@ class Record:
         answer = answer_of(event)
         if isinstance(event, Refused) and answer is Answer.BUSY:
             self._on_busy(command, event, now)
-        if isinstance(command, RenewCredentials):
-            self._on_renewal_failed(answer, now)
-        elif isinstance(command, Run):
+        if isinstance(command, Run):
             self._on_run_failure(command, event, answer, now)
         elif self.facts.naming:
             self._end(Reason.INVALID_FORMAT)  # the other formats stay unnamed (D12)
+        elif isinstance(command, RenewCredentials):
+            self._on_renewal_failed(answer, now)
         else:
             self._on_meaning(MEANINGS[answer, type(command)], command, event, answer, now)
 

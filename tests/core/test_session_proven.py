@@ -128,6 +128,22 @@ def test_once_the_format_is_refused_an_answer_of_run_changes_nothing(answer: Run
     assert play.driven.outcome.reason is Reason.INVALID_FORMAT
 
 
+@pytest.mark.rules("D12", "D16", "R10")
+@pytest.mark.parametrize("refusal", [Refusal.CREDENTIALS, Refusal.UNAVAILABLE])
+def test_a_renewal_that_fails_before_the_alternatives_are_named_hides_no_invalid_format(refusal: Refusal) -> None:
+    play = Playbook(Session(JOB, policy=Policy(preflight=Preflight.OFF), now=0.0)) << Init
+    play >> TokenIssued(number=play[Init], token=TOKEN)
+    play.alarm() << Check
+    play.at(6.0) >> Refused(number=play[Check], refusal=Refusal.CREDENTIALS)
+    play << RenewCredentials
+    play.at(7.0) >> Refused(number=play[Run], refusal=Refusal.INVALID_FORMAT)
+    play << None  # the renewal comes first: `formats` would be refused as well
+    play.at(8.0) >> Refused(number=play[RenewCredentials], refusal=refusal)
+    play << Finish
+    assert play.driven.outcome is not None
+    assert play.driven.outcome.reason is Reason.INVALID_FORMAT
+
+
 @pytest.mark.rules("D19")
 def test_a_429_without_a_time_takes_back_no_retry_after_that_was_said_before() -> None:
     play = running().alarm() << Check

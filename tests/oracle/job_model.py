@@ -6,26 +6,24 @@ The same functions as `session_model`, and two for a job that another process ta
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.oracle import session_model, session_state
 from tests.oracle.session_ask import ask, pause
-from tests.oracle.session_state import Seen, Setting, State
+from tests.oracle.session_state import Seen, Setting, State, replace
 from tests.oracle.vocabulary import Event, Job, Policy
 
 __all__ = ["JobState", "agree", "begin", "explain", "recover", "relative", "restored", "step"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobState:
+class JobState(NamedTuple):
     """The session that is, which of the job's it is, and the restarts that are left of each kind."""
 
     session: State
-    sessions: int = 1
     lost: int
     unheld: int
     unproven: int
+    sessions: int = 1
     over: bool = False
     ended_as: str = ""  # the final state of the session before this one
 

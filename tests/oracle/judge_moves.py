@@ -105,7 +105,7 @@ def get_leaves_at_once(story: Story) -> Iterator[Violation]:
         event = turn.event
         if event is None or turn.answered is None or turn.facts.state not in {"RUNNING", "READY"}:
             continue
-        run_ok = turn.kind == "Run" and (event.kind == "RunFinished" or event.status == "READY")
+        run_ok = turn.kind == "Run" and (event.kind == "RunFinished" or event.status in {"OK", "READY"})
         ready = turn.kind == "Check" and event.status == "READY"
         if not (ready or (run_ok and turn.facts.state == "RUNNING")) or turn.new("Get"):
             continue
@@ -185,7 +185,7 @@ def no_get_after_error(story: Story) -> Iterator[Violation]:
         if turn.answered is not None and turn.event is not None:
             if turn.event.status in {"ERROR", "READY"}:
                 heard[turn.answered.session] = turn.event.status
-            if turn.event.kind == "RunFinished":
+            if turn.event.kind == "RunFinished" or (turn.kind == "Run" and turn.event.status == "OK"):
                 heard[turn.answered.session] = "READY"
         for position, issued in turn.new("Get"):
             if heard.get(issued.session) == "ERROR":

@@ -5,12 +5,10 @@ Each function gives every continuation that the rules permit; the slot that was 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from tests.oracle.session_ask import ask, ask_run, ended, insure, limits, pause, pressed
+from tests.oracle.session_ask import ask, ask_run, cut_short, ended, insure, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run
-from tests.oracle.session_state import NEAR, Slot, State
+from tests.oracle.session_state import NEAR, Slot, State, replace
 from tests.oracle.table import meaning, row
 from tests.oracle.vocabulary import Event
 
@@ -25,7 +23,13 @@ _NO_ANSWER = frozenset({"not sent", "lost"})
 def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """Everything that may follow this answer."""
     if slot.kind == "Run" and state.state != "RUNNING":
-        return _needless(replace(state, run="done", silent_mid=now, silent_hi=now), now)
+        told = now + (event.retry_after or 0.0)
+        # Freedom: to come back when one was told, though it was told to `run` (D19).
+        held = max(state.not_before, told if event.retry_after else 0.0)
+        done = replace(state, run="done", silent_mid=now, silent_hi=told, not_before=held)
+        # Freedom: whether that, too, is a success after which a credential may be renewed again (D16).
+        armed = {state.armed, state.armed or row("Run", event) == "success"}
+        return [after for one in sorted(armed) for after in _needless(replace(done, armed=one), now)]
     found: list[State] = []
     for heard in _heard(state, slot, event, now):
         found += _SAID[slot.kind](heard, slot, event, now, meaning(slot.kind, event))
@@ -34,15 +38,9 @@ def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
 
 def _needless(state: State, now: float) -> list[State]:
     """READY has come by `check` already; `run`'s own answer adds nothing, but that silence counts from now on (D19)."""
-    found = [state, *pressed(state, now)]
     waiting = state.slot("Wait")
-    sooner = {at for at in limits(state) if now < at < waiting.hi} if waiting is not None else set()
-    if waiting is not None and sooner:
-        last = max(sooner)
-        shorter = replace(waiting, number=None, lo=last, hi=last, also=frozenset(sooner))
-        slots = tuple(shorter if each is waiting else each for each in state.slots)
-        found.append(replace(state, slots=slots))
-    return found
+    found = [state, *pressed(state, now)]
+    return found if waiting is None else found + cut_short(state, waiting, now)
 
 
 def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
@@ -55,6 +53,8 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     full = replace(state, silent_lo=now, silent_mid=now, silent_hi=now, contact=True, armed=True)
     if state.cause != "poll":
         full = replace(full, streak=0, cause="")
+    if (slot.kind, name) == ("Run", "status ERROR") and not state.armed:
+        return [full, replace(full, armed=False)]  # Freedom: whether what `check` has to confirm is a success (D16)
     if name in _VALID and (slot.kind, name) != ("Get", "status READY"):
         return [full]
     if name == "credentials":

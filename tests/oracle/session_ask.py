@@ -5,11 +5,22 @@ Each function gives every continuation that the rules permit. Must not look at a
 
 from __future__ import annotations
 
-from dataclasses import replace
+from tests.oracle.session_state import NEAR, End, Slot, State, replace
 
-from tests.oracle.session_state import NEAR, End, Slot, State
-
-__all__ = ["ask", "ask_run", "ended", "expired", "insure", "limits", "must_end", "pause", "poll", "pressed"]
+__all__ = [
+    "ask",
+    "ask_run",
+    "cut_short",
+    "ended",
+    "expired",
+    "hold",
+    "insure",
+    "limits",
+    "must_end",
+    "pause",
+    "poll",
+    "pressed",
+]
 
 _SILENT = frozenset({"UNREACHABLE", "SERVER_ERROR", "TIMED_OUT", "ENDPOINT_MISSING", "PROTOCOL"})
 NEVER_SENT = frozenset({"none", "unsent", "refused"})
@@ -74,6 +85,16 @@ def limits(state: State) -> set[float]:
     policy = state.setting.policy
     lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
     return {since + length for since in (state.silent_lo, state.silent_mid, state.silent_hi) for length in lengths}
+
+
+def cut_short(state: State, waiting: Slot, now: float) -> list[State]:
+    """A Wait that stands, cut where the silence ends the session, now that `run` is not alive (D19)."""
+    sooner = {at for at in limits(state) if now < at < waiting.hi}
+    if not sooner:
+        return []
+    last = max(sooner)
+    shorter = replace(waiting, number=None, lo=last, hi=last, also=frozenset(sooner))
+    return [replace(state, slots=tuple(shorter if each.kind == "Wait" else each for each in state.slots))]
 
 
 def must_end(state: State, now: float) -> list[State]:
@@ -253,6 +274,15 @@ def _wait(
         same = replace(slot, number=kept.number, lo=kept.lo, hi=kept.hi, also=frozenset())
         found.append(replace(waiting, slots=tuple(same if each is slot else each for each in waiting.slots)))
     return [*found, waiting]
+
+
+def hold(state: State, then: str, now: float) -> list[State]:
+    """Wait until the Retry-After that still holds is over, and for nothing else."""
+    until = min(state.not_before, _last(state))
+    if until <= now:
+        return []
+    found = _wait(state, then, now, until, until, None, "D19")
+    return [one if one.end else replace(one, not_before=state.not_before) for one in found]
 
 
 def _last(state: State) -> float:

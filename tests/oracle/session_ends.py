@@ -5,10 +5,8 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from tests.oracle.session_ask import ask, ended, expired, insure, must_end, pause, pressed
-from tests.oracle.session_state import NEAR, Slot, State
+from tests.oracle.session_ask import ask, cut_short, ended, expired, insure, must_end, pause, pressed
+from tests.oracle.session_state import NEAR, Slot, State, replace
 from tests.oracle.table import REASON
 from tests.oracle.vocabulary import Event
 
@@ -35,9 +33,19 @@ def over(state: State, slot: Slot, event: Event, now: float) -> list[State]:
         # D12: without the preflight, the formats are asked for now, to name the alternatives. Freedom: or not.
         naming = replace(state, naming=True)
         found += ask(naming.without("Run"), "ListFormats", now, "D12")
+        found += _renewed_first(naming.without("Run"))
         if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
             found += ask(naming, "ListFormats", now, "D12")
     return found
+
+
+def _renewed_first(state: State) -> list[State]:
+    """Freedom: where the credential is known to be dead, what is under way to renew it may come before the question."""
+    if not state.owed:
+        return []
+    first = {"RenewCredentials": "ListFormats", "Wait": "RenewCredentials ListFormats"}
+    slots = tuple(replace(each, then=first.get(each.kind, each.then)) for each in state.slots)
+    return [replace(state, slots=slots)] if state.slot("RenewCredentials", "Wait") is not None else []
 
 
 def lost_for_good(state: State, reasons: frozenset[str]) -> list[State]:
@@ -100,5 +108,6 @@ def ready(state: State, now: float) -> list[State]:
             found += ask(fetching, "RenewCredentials", now, "D16", then="Get")
         else:
             held = tuple(replace(s, then="RenewCredentials Get") if s is pausing else s for s in fetching.slots)
-            found.append(replace(fetching, slots=held))
+            holding = replace(fetching, slots=held)
+            found += [holding, *cut_short(holding, replace(pausing, then="RenewCredentials Get"), now)]
     return found

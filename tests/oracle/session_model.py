@@ -7,11 +7,10 @@ Given what is possible and an event, `step` gives everything that the rules perm
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from tests.oracle.session_answers import answered
-from tests.oracle.session_ask import ask, ask_run, ended, insure, pause, pressed
-from tests.oracle.session_state import Setting, Slot, State
+from tests.oracle.session_ask import ask, ask_run, ended, hold, insure, pause, pressed
+from tests.oracle.session_state import Setting, Slot, State, replace
 from tests.oracle.table import MEANING, REASON, row
 from tests.oracle.vocabulary import Event, Job, Policy
 
@@ -60,7 +59,16 @@ def _step(state: State, event: Event, now: float) -> list[State]:
     good = said in {"init", "run", "get", "consumed"} or (
         said == "poll" and slot.kind == "Check" and state.alive and state.state == "RUNNING"
     )
-    return _counted(answer(rest, slot, event, now), not good)
+    after = answer(rest, slot, event, now)
+    return _counted([*after, *(one for kept in after for one in _is_over(kept, now))], not good)
+
+
+def _is_over(state: State, now: float) -> list[State]:
+    """Freedom: where a Wait that stands is over at this very moment, what it was for may be done on any event."""
+    waiting = state.slot("Wait")
+    if waiting is None or waiting.number is None or waiting.hi > now:
+        return []
+    return _go_on(replace(state, slots=tuple(each for each in state.slots if each is not waiting)), waiting.then, now)
 
 
 def _counted(after: list[State], more: bool) -> list[State]:
@@ -101,7 +109,8 @@ def _go_on(state: State, then: str, now: float) -> list[State]:
 def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if event.kind == "CredentialsRenewed":
         renewed = replace(state, credential=state.credential + 1, armed=False, owed=False)
-        found = _go_on(renewed, slot.then, now)
+        # Freedom: a renewal takes back no Retry-After (D19), though the repeat after it needs no pause (I13).
+        found = [*_go_on(renewed, slot.then, now), *hold(renewed, slot.then, now)]
         if renewed.run in {"unsent", "refused"} and slot.then == "Check":
             found += ask_run(renewed, now, "D16")
         return found
@@ -110,6 +119,8 @@ def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     reasons = frozenset({"CREDENTIALS", "UNREACHABLE", "SERVER_ERROR", "PROTOCOL"})
     if event.kind == "Refused" and event.refusal is not None:
         reasons |= REASON.get(event.refusal, frozenset())
+    if state.naming:  # that is the end, whatever comes of this
+        reasons = frozenset({"INVALID_FORMAT"})
     found = [ended(state, "ERROR", reasons, "D16")]
     found += pause(state, f"RenewCredentials {slot.then}", now, "renewal", event.retry_after)
     found += pause(state, slot.then, now, "renewal", event.retry_after)

@@ -5,11 +5,9 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.oracle.session_ask import ask, ask_run, ended, must_end, pause, poll, pressed
 from tests.oracle.session_ends import over, ready
-from tests.oracle.session_state import NEAR, Slot, State
+from tests.oracle.session_state import NEAR, Slot, State, replace
 from tests.oracle.table import REASON, row
 from tests.oracle.vocabulary import Event
 

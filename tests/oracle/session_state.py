@@ -7,19 +7,25 @@ reading of the rules still in play; a set of them is what a client may be doing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
 from tests.oracle.vocabulary import WITH_TOKEN, Command, Job, Outcome, Policy
 
-__all__ = ["NEAR", "End", "Seen", "Setting", "Slot", "State", "agree", "explain", "relative"]
+__all__ = ["NEAR", "End", "Seen", "Setting", "Slot", "State", "agree", "explain", "relative", "replace"]
 
 # A client may round times to a grid of its own: two readings nearer than this are one.
 NEAR = 0.002
 
+_Reading = TypeVar("_Reading", bound=NamedTuple)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+
+def replace(one: _Reading, **changes: Any) -> _Reading:
+    """The same but for these. Readings are tuples because millions of them are made: it is several times faster."""
+    return one._replace(**changes)
+
+
+class Setting(NamedTuple):
     """What does not change while a session lives. `end` is the job's deadline; `number` counts the job's sessions."""
 
     job: Job
@@ -28,8 +34,7 @@ class Setting:
     number: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(NamedTuple):
     """A command that must be outstanding: bound to the client's once it has a number.
 
     The deadline is anything from `lo` to `hi`, or one of `also`; once bound, all of that is the client's own deadline.
@@ -53,8 +58,7 @@ class Slot:
         return self.lo - NEAR <= deadline <= self.hi + NEAR or any(abs(deadline - at) <= NEAR for at in self.also)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(NamedTuple):
     """How a session may have ended: each field holds every value that the rules permit.
 
     `restart` names the budgets that the job may draw on (D21); None among them: it may end here.
@@ -78,8 +82,7 @@ class End:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(NamedTuple):
     """The facts of one session, in one reading."""
 
     setting: Setting
@@ -237,9 +240,7 @@ def _relative(value: Any, name: str, now: float, rank: dict[int, int]) -> Any:
         return (value.job, value.policy, round(value.end - now, 6), value.number)
     if isinstance(value, Slot | State):
         return tuple(
-            (field.name, _relative(getattr(value, field.name), field.name, now, rank))
-            for field in fields(value)
-            if field.name != "known"
+            (name, _relative(getattr(value, name), name, now, rank)) for name in value._fields if name != "known"
         )
     if isinstance(value, tuple):
         return tuple(_relative(item, "", now, rank) for item in value)

@@ -8,7 +8,6 @@ no difference there (`forgetful`), so that there are fewer of them. Must never k
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Protocol, Self, TypeVar
 
@@ -16,7 +15,7 @@ from reportdl_core import Command, Event, Policy, State
 from reportdl_core.outcome import Outcome
 from tests.oracle import job_model, session_model, session_state
 from tests.oracle.job_model import JobState
-from tests.oracle.session_state import Seen, Slot
+from tests.oracle.session_state import Seen, Slot, replace
 from tests.oracle.session_state import State as Reading
 from tests.proof.bridge import command_of, event_of, job_of, outcome_of, policy_of
 
