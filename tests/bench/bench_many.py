@@ -128,7 +128,11 @@ def main() -> None:
         growth = [measured(server, "reportdl", jobs, 1000) for jobs in (1, 10, 100)]
         held = min(10_000, (most - 500) // 2 + 250) if most > 0 else 10_000
         many = measured(server, "reportdl", held, 60_000)
-    two = {key: median([run[key] for run in few]) for key in ("cpu", "overhead", "threads")}
+        bare_few = [measured(server, "bare", 200, 1000) for _ in range(3)]
+        bare_many = measured(server, "bare", held, 60_000)
+    two, bare_two = (
+        {key: median([run[key] for run in runs]) for key in ("cpu", "overhead", "threads")} for runs in (few, bare_few)
+    )
     thousand = {
         "cpu": median([run["cpu"] for run, _ in pairs]),
         "bare": median([run["cpu"] for _, run in pairs]),
@@ -139,6 +143,12 @@ def main() -> None:
         "Many at once, aiohttp",
         [
             ["200 at once", f"{two['threads']:.0f} threads", f"{two['cpu']:.2f} s CPU", f"+{two['overhead']:.3f} s"],
+            [
+                "the same, bare",
+                f"{bare_two['threads']:.0f} threads",
+                f"{bare_two['cpu']:.2f} s CPU",
+                f"+{bare_two['overhead']:.3f} s",
+            ],
             [
                 "1,000 at once",
                 f"{thousand['cpu']:.2f} s CPU",
@@ -151,6 +161,7 @@ def main() -> None:
                 f"{many['checks_a_second']} checks/s at most",
                 f"failed: {many['failed'] or 'none'}",
             ],
+            ["the same, bare", f"{bare_many['memory']:.1f} KB a job", "", f"failed: {bare_many['failed'] or 'none'}"],
         ],
     )
     growth += [few[0], pairs[0][0], many]
@@ -160,7 +171,8 @@ def main() -> None:
         cpu, memory = f"{run['cpu'] / run['jobs'] * 1e3:.2f} ms", [f"{run[key]:.1f} KB" for key in ("memory", "peak")]
         rows.append([f"{run['jobs']:,}", cpu, *memory, str(run["threads"])])
     show("How cost grows with jobs", rows)
-    keep("many", {"200": two, "1000": thousand, "10000": many, "growth": steps})
+    bare = {"200 bare": bare_two, "10000 bare": bare_many}
+    keep("many", {"200": two, "1000": thousand, "10000": many, **bare, "growth": steps})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import math
 import subprocess
+from dataclasses import replace
 from statistics import mean
+from typing import Any
 
 from rig import HERE, keep, python, show
 
@@ -24,6 +26,7 @@ from reportdl_core import (
     Job,
     ListFormats,
     Lost,
+    Policy,
     Run,
     RunFinished,
     Secret,
@@ -38,6 +41,7 @@ __all__: list[str] = []
 DURATIONS = [1, 2, 5, 10, 20, 45, 90, 180, 290, 600, 1200, 1440]
 ANSWER = 0.001  # seconds that any answer but `run`'s takes
 JOB = Job(element=1042, format="pdf")
+DEFAULT = Policy()
 
 
 def cut_after(seconds: float) -> float:
@@ -45,10 +49,10 @@ def cut_after(seconds: float) -> float:
     return 0.2 if seconds < 250 else 6.0
 
 
-def ours(seconds: float, *, seed: int, cut: bool) -> tuple[float, int]:
+def ours(seconds: float, *, seed: int, cut: bool, policy: Policy = DEFAULT) -> tuple[float, int]:
     """Delay and polls of one job that is ready `seconds` after `run` was sent."""
     now, polls, ready, ran = 0.0, 0, math.inf, -1
-    download = Download(JOB, seed=seed, now=now)
+    download = Download(JOB, policy=policy, seed=seed, now=now)
     while True:
         match download.outstanding[-1]:
             case ListFormats(number=number):
@@ -78,8 +82,8 @@ def ours(seconds: float, *, seed: int, cut: bool) -> tuple[float, int]:
                     download.receive(late, now=now)
 
 
-def points() -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
+def points() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     for name, cut in (("reportdl, `run` alive", False), ("reportdl, `run` lost", True)):
         for seconds in DURATIONS:
             # Over a span of durations: one duration alone may fall just after a poll, or just before.
@@ -93,6 +97,42 @@ def points() -> list[dict[str, object]]:
     return found
 
 
+def scaled(factor: float) -> tuple[float, float]:
+    """Mean delay, and mean polls, over all durations, with every pause after a lost `run` so many times its default."""
+    policy = replace(DEFAULT, first_pause=DEFAULT.first_pause * factor, longest_pause=DEFAULT.longest_pause * factor)
+    runs = [
+        ours(seconds * (1 + part * 0.618034 % 1 / 4), seed=part, cut=True, policy=policy)
+        for seconds in DURATIONS
+        for part in range(12)
+    ]
+    return mean(delay for delay, _ in runs), mean(polls for _, polls in runs)
+
+
+def at_equal_polls(polls: float) -> float:
+    """Our mean delay over all durations where our pauses are stretched or shrunk until we poll as often."""
+    low, high = 0.02, 50.0
+    for _ in range(9):
+        factor = math.sqrt(low * high)
+        if scaled(factor)[1] > polls:
+            low = factor
+        else:
+            high = factor
+    return scaled(high)[0]  # with no more polls than theirs
+
+
+def equals(found: list[dict[str, Any]]) -> list[dict[str, object]]:
+    """Each peer's means over all durations, beside ours at as many polls."""
+    rows: list[dict[str, object]] = []
+    known: dict[float, float] = {}
+    for way in dict.fromkeys(point["way"] for point in found if not point["way"].startswith("reportdl")):
+        theirs = [point for point in found if point["way"] == way]
+        delay, polls = mean(point["delay"] for point in theirs), mean(point["polls"] for point in theirs)
+        if polls not in known:
+            known[polls] = at_equal_polls(polls)
+        rows.append({"way": way, "polls": polls, "delay": delay, "ours": known[polls]})
+    return rows
+
+
 def main() -> None:
     found = points()
     ways = list(dict.fromkeys(str(point["way"]) for point in found))
@@ -103,7 +143,11 @@ def main() -> None:
         cells = [by[way, seconds] for seconds in shown]
         rows.append([way, *(f"{cell['delay']:.2f} s ({cell['polls']:.0f})" for cell in cells)])
     show("Schedules, in virtual time", rows)
-    keep("schedule", {"points": found})
+    equal = equals(found)
+    rows = [["at equal polls, means over all durations", "polls", "theirs", "reportdl, `run` lost"]]
+    rows += [[str(row["way"]), f"{row['polls']:.0f}", f"{row['delay']:.2f} s", f"{row['ours']:.2f} s"] for row in equal]
+    show("The same at equal polls", rows)
+    keep("schedule", {"points": found, "equal": equal})
 
 
 if __name__ == "__main__":
