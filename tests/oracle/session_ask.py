@@ -119,12 +119,13 @@ def may_end(state: State, now: float) -> list[State]:
 
     A client's grid may bring it to a limit a little before the limit comes.
     """
+    named = frozenset({"INVALID_FORMAT"}) if state.naming else frozenset()
     found = must_end(state, now + NEAR)
     if state.run in NEVER_SENT and state.expiry is not None and now >= state.expiry:
         # Freedom: a token of 300 s that no `run` has used may be given up, asked about, or used (D1, R16, D21).
         found.append(expired(state, "D1", "D21"))
     if not state.alive and now >= _silence(state)[0] - NEAR:
-        found.append(ended(state, "ERROR", _SILENT, "D19"))
+        found.append(ended(state, "ERROR", _SILENT | named, "D19"))
     return found
 
 

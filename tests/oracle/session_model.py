@@ -53,7 +53,8 @@ def _step(state: State, event: Event, now: float) -> list[State]:
     if slot.kind == "RenewCredentials":
         return _counted(_renewal(rest, slot, event, now), event.kind != "CredentialsRenewed")
     if state.naming and slot.kind == "Run":
-        return [replace(rest, run="done"), *pressed(rest, now)]
+        done = replace(rest, run="done")
+        return [done, *pressed(done, now)]
     answer = _named if state.naming else answered
     said = MEANING.get((row(slot.kind, event), slot.kind))
     good = said in {"init", "run", "get", "consumed"} or (
@@ -96,13 +97,13 @@ def _go_on(state: State, then: str, now: float) -> list[State]:
     found = []
     if asks_late:
         found += ask(state, "Check", now, "D1")
-    if then == "Run":
-        return found + ask_run(state, now, "D19")
     if then.startswith("RenewCredentials"):
         return found + ask(state, "RenewCredentials", now, "D16", then=then.partition(" ")[2])
-    if state.owed and then in {"Check", "Get"}:
+    if state.owed:
         # Freedom: a credential that is known to be dead may be renewed before it is refused again.
         found += ask(state, "RenewCredentials", now, "D16", then=then)
+    if then == "Run":
+        return found + ask_run(state, now, "D19")
     return found + ask(state, then, now, "D19")
 
 
