@@ -100,7 +100,7 @@ def test_a_lost_question_is_asked_again_after_the_pause_of_its_own_seed(asked: C
 @pytest.mark.parametrize("asked", [inquiry, reports, segments])
 def test_nothing_stays_out_beyond_the_end(asked: Callable[[float, Policy], Questions]) -> None:
     driven = asked(100.0, Policy(job_timeout=5.0))
-    assert driven.outstanding[0].deadline == 105.0
+    assert driven.alarm[0] == 105.0
     (rest,) = driven.receive(Lost(number=1, sent=Sent.UNKNOWN, message="cut"), now=104.875)
     assert rest == Wait(number=2, deadline=105.0)
     assert driven.alarm == (105.0, WaitElapsed(number=2))

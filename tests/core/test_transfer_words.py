@@ -18,6 +18,7 @@ from reportdl_core import (
     Get,
     Job,
     Kept,
+    ListedReport,
     LookedUp,
     LookUp,
     Policy,
@@ -335,4 +336,4 @@ def test_a_row_s_segment_comes_with_its_name() -> None:
     row = {"element_id": 1, "element_type": "external report", "segment_value_id": 7, "segment_value_name": "North"}
     event = looked_up(201, json.dumps({"elements": [row]}).encode())
     assert isinstance(event, LookedUp)
-    assert [(one.segment, getattr(one, "segment_name", None)) for one in event.found] == [(7, "North")]
+    assert [(one.segment, one.segment_name) for one in event.found if isinstance(one, ListedReport)] == [(7, "North")]
