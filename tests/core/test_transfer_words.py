@@ -19,6 +19,7 @@ from reportdl_core import (
     Get,
     Job,
     Kept,
+    ListedReport,
     LookedUp,
     LookUp,
     Policy,

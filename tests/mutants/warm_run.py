@@ -4,10 +4,10 @@ mutmut itself starts pytest anew for each mutant, and collecting a thousand test
 one that fails. Mutants, the switch between them and the knowledge of which tests come across which function are
 mutmut's own; here is only the loop. Runs in the workshop, and writes what came of each mutant as JSON.
 
-    python warm_run.py CHILDREN RESULTS.json EVERY TESTS WANTED...
+    python warm_run.py CHILDREN RESULTS.json EVERY SECONDS TESTS WANTED...
 
-TESTS are files or folders with commas between. WANTED are mutants by mutmut's names, or all whose names begin so:
-`reportdl_core.wire.`.
+A mutant meets the quickest tests of its function, of so many SECONDS together. TESTS are files or folders with commas
+between. WANTED are mutants by mutmut's names, or all whose names begin so: `reportdl_core.wire.`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from math import ceil
 from pathlib import Path
 
 import pytest
+from _pytest.outcomes import Skipped
 from _pytest.runner import runtestprotocol
 from mutmut.__main__ import create_mutants
 from mutmut.mutation.data import SourceFileMutationData
@@ -36,9 +37,6 @@ from mutmut.utils.format_utils import mangled_name_from_mutant_name
 
 # Seconds of processor time, beyond twice what its tests take, after which a mutant counts as one that never ends.
 LONGEST = 4
-# A function such as `instant` is in every test's way: the quickest of its tests, of so many seconds together, are asked
-# first, and the others only once all mutants have been tried on those.
-SOON = 1.0
 
 
 def passes(item: pytest.Item) -> bool:
@@ -54,24 +52,23 @@ def child_slot(child: int) -> slice:
 class Loop:
     """Stands in for pytest's own loop over the tests."""
 
-    def __init__(self, mutants: list[str], children: int) -> None:
-        self.mutants, self.children = mutants, children
+    def __init__(self, mutants: list[str], children: int, seconds: float) -> None:
+        self.mutants, self.children, self.seconds = mutants, children, seconds
         self.outcomes: dict[str, str] = {}
         self.killers = mmap.mmap(-1, mmap.PAGESIZE)
         self.tests: dict[str, list[tuple[float, int, pytest.Item]]] = {}
-        self.later: dict[str, list[tuple[float, int, pytest.Item]]] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+        # pytest's own report of a failure shows the code around it, which takes longer than the test did.
+        raised = None if call.excinfo is None else call.excinfo.value
+        outcome = "skipped" if isinstance(raised, Skipped) else "passed" if raised is None else "failed"
+        return pytest.TestReport(item.nodeid, item.location, {}, outcome, raised, call.when)  # type: ignore[arg-type]
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self.learn(session.items)
-        self.try_all(self.mutants)
-        left = [name for name, outcome in self.outcomes.items() if outcome == "survived"]
-        self.tests = self.later
-        self.try_all([name for name in left if self.later.get(mangled_name_from_mutant_name(name))])
-        return True
-
-    def try_all(self, names: list[str]) -> None:
         running: dict[int, str] = {}
-        for name in names:
+        for name in self.mutants:
             if not self.tests.get(mangled_name_from_mutant_name(name)):
                 self.outcomes[name] = "no tests"
                 continue
@@ -80,6 +77,7 @@ class Loop:
             running[self.begin(name)] = name
         while running:
             self.reap(running)
+        return True
 
     def learn(self, items: list[pytest.Item]) -> None:
         """Run each test once on the core as it is; note how long it takes and which functions it comes across."""
@@ -87,14 +85,14 @@ class Loop:
         for at, item in enumerate(items):
             state()._stats.clear()
             began = time.process_time()
-            assert passes(item), f"fails without a mutant: {item.nodeid}"
+            failed = [report for report in runtestprotocol(item, log=False, nextitem=None) if report.failed]
+            assert not failed, f"fails without a mutant: {item.nodeid}: {failed[0].longrepr!r}"
             for function in state()._stats:
                 self.tests.setdefault(function, []).append((time.process_time() - began, at, item))
         for function, tests in self.tests.items():
             tests.sort(key=lambda one: one[0])
             spent = list(accumulate(seconds for seconds, _, _ in tests))
-            soon = bisect_right(spent, SOON) + 1
-            self.tests[function], self.later[function] = tests[:soon], tests[soon:]
+            self.tests[function] = tests[: bisect_right(spent, self.seconds) + 1]
         gc.freeze()  # what forks share stays shared
         set_mutant_under_test("")
 
@@ -139,18 +137,19 @@ def mutants() -> list[str]:
     return found
 
 
-def main(children: int, results: Path, every: int, tests: list[str], wanted: tuple[str, ...]) -> int:
+def main(children: int, results: Path, every: int, seconds: float, tests: list[str], wanted: tuple[str, ...]) -> int:
     copy_src_dir()
     copy_also_copy_files()
     setup_source_paths()
     create_mutants(children)
     begun = tuple(one for one in wanted if one.endswith("."))
     found = [name for name in mutants() if name in wanted or name.startswith(begun)]
-    loop = Loop(found[::every], children)
+    loop = Loop(found[::every], children, seconds)
     home = Path.cwd()
     os.chdir("mutants")
     # Mutants stand behind a switch that takes time of its own: what measures time measures the switch.
-    code = pytest.main(["-q", "-s", "--rootdir=.", "--tb=short", "-k", "not time_grows", *tests], plugins=[loop])
+    options = ["-q", "-s", "--rootdir=.", "--tb=native", "--assert=plain", "-k", "not time_grows"]
+    code = pytest.main([*options, *tests], plugins=[loop])
     os.chdir(home)
     if code not in (0, 5) or not loop.outcomes:
         return 1
@@ -163,5 +162,6 @@ def main(children: int, results: Path, every: int, tests: list[str], wanted: tup
 
 
 if __name__ == "__main__":
-    _, children, results, every, tests, *wanted = sys.argv
-    raise SystemExit(main(int(children), Path(results).absolute(), int(every), tests.split(","), tuple(wanted)))
+    _, children, results, every, seconds, tests, *wanted = sys.argv
+    file = Path(results).absolute()
+    raise SystemExit(main(int(children), file, int(every), float(seconds), tests.split(","), tuple(wanted)))

@@ -1,0 +1,267 @@
+"""A session to the tick: when each command leaves, until when it may take, and what each carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reportdl.testing.playbook import Playbook
+from reportdl_core import (
+    Check,
+    Command,
+    Download,
+    Event,
+    FileReceived,
+    Get,
+    Init,
+    Job,
+    ListFormats,
+    Lost,
+    Policy,
+    Reason,
+    Receipt,
+    Refusal,
+    Refused,
+    RenewCredentials,
+    Run,
+    RunFinished,
+    Secret,
+    Sent,
+    Session,
+    Status,
+    StatusReported,
+    TokenIssued,
+    Wait,
+)
+from reportdl_core.policy import insurance, pause
+
+JOB = Job(element=1042, segment=7, format="pdf")
+TOKEN = Secret("abc%3D")
+POLICY = Policy()
+SEED = 9
+
+
+def session(policy: Policy = POLICY, *, formats: tuple[str, ...] | None = ("pdf",)) -> Playbook[Session]:
+    return Playbook(Session(JOB, policy=policy, seed=SEED, now=100.0, formats=formats), now=100.0)
+
+
+def running(policy: Policy = POLICY, *, formats: tuple[str, ...] = ("pdf",)) -> Playbook[Session]:
+    """`init` was sent at 100, `run` (2) at 101."""
+    play = session(policy, formats=formats)
+    return play.at(101.0) >> TokenIssued(number=1, token=TOKEN)
+
+
+def rest(number: int, times: int) -> float:
+    return pause(POLICY, seed=SEED, number=number, times=times)
+
+
+def insured(number: int, times: int) -> float:
+    return insurance(POLICY, seed=SEED, number=number, times=times)
+
+
+def leaves(play: Playbook[Any], *commands: Command) -> None:
+    assert play.new == commands, f"\n{play}"
+
+
+def lost(number: int, sent: Sent = Sent.UNKNOWN) -> Event:
+    return Lost(number=number, sent=sent, message="cut")
+
+
+# ---- what each command carries, and until when
+
+
+@pytest.mark.rules("D35", "D11", "I2", "R13")
+def test_every_command_of_a_session() -> None:
+    play = session(formats=None)
+    leaves(play, ListFormats(number=1, job=JOB, deadline=130.0))
+    play = session()
+    leaves(play, Init(number=1, job=JOB, deadline=130.0))
+    play = running()
+    leaves(play, Run(number=2, job=JOB, token=TOKEN, deadline=1901.0), Wait(number=3, deadline=106.0))
+    play.alarm()
+    leaves(play, Check(number=4, job=JOB, token=TOKEN, deadline=136.0))
+    play.at(107.0) >> Refused(number=4, refusal=Refusal.CREDENTIALS)
+    leaves(play, RenewCredentials(number=5, deadline=137.0))
+    play = running()
+    play.at(109.0) >> RunFinished(number=2)
+    leaves(play, Get(number=4, job=JOB, token=TOKEN, deadline=3700.0))
+
+
+@pytest.mark.rules("D11")
+def test_every_request_with_a_token_asks_for_the_key_as_it_was_listed() -> None:
+    play = running(formats=("PDF",))
+    assert play.last(Run).job == Job(element=1042, segment=7, format="PDF")
+    play.alarm()
+    assert play.last(Check).job == play.last(Run).job
+    play >> RunFinished(number=2)
+    assert play.last(Get).job == play.last(Run).job
+
+
+@pytest.mark.rules("I8", "D35", "D1")
+@pytest.mark.parametrize(
+    ("policy", "deadlines"),
+    [
+        (Policy(get_timeout=60.0), (1901.0, 169.0)),
+        (Policy(job_timeout=50.0), (150.0, 150.0)),
+        (Policy(run_timeout=20.0), (121.0, 3700.0)),
+        (Policy(run_timeout=20.0, silence=15.0), (121.0, 3700.0)),  # a live `run` is no silence
+    ],
+)
+def test_a_command_s_deadline_is_the_earliest_that_binds_it(policy: Policy, deadlines: tuple[float, float]) -> None:
+    play = running(policy)
+    run = play.last(Run).deadline
+    play.at(109.0) >> RunFinished(number=2)
+    assert (run, play.last(Get).deadline) == deadlines
+
+
+# ---- pauses
+
+
+@pytest.mark.rules("D19", "I9")
+def test_a_check_that_insures_comes_after_five_seconds_and_then_ever_later() -> None:
+    play = running()
+    now = 106.0
+    for times in range(1, 5):
+        number = play.alarm()[Check]
+        assert play.now == now
+        play.after(0.5) >> StatusReported(number=number, status=Status.IN_PROGRESS)
+        now = play.now + insured(number + 1, times)
+        leaves(play, Wait(number=number + 1, deadline=now))
+
+
+@pytest.mark.rules("D19", "I13")
+def test_a_failure_of_the_insurance_rests_as_long_as_its_success() -> None:
+    play = running().alarm()
+    play.after(0.5) >> lost(4)
+    leaves(play, Wait(number=5, deadline=106.5 + insured(5, 1)))
+
+
+@pytest.mark.rules("D19", "D6")
+def test_once_run_is_lost_the_pauses_begin_anew() -> None:
+    play = running()
+    play.at(110.0) >> lost(2)
+    play = running().alarm()
+    play.at(107.0) >> StatusReported(number=4, status=Status.IN_PROGRESS)
+    play.at(108.0) >> lost(2)
+    now = 108.0 + rest(6, 0)
+    leaves(play, Wait(number=6, deadline=now))
+    for times in range(1, 4):
+        number = play.alarm()[Check]
+        assert play.now == now
+        play >> StatusReported(number=number, status=Status.IN_PROGRESS)
+        now += rest(number + 1, times)
+        leaves(play, Wait(number=number + 1, deadline=now))
+
+
+@pytest.mark.rules("D19", "I3")
+def test_a_run_that_never_left_is_sent_again_after_the_first_pause() -> None:
+    play = running()
+    play.at(102.0) >> lost(2, Sent.NOT_SENT)
+    now = 102.0 + rest(4, 0)
+    leaves(play, Wait(number=4, deadline=now))
+    play.alarm() << (Run, Wait)
+    assert play.last(Wait).deadline == now + 5.0
+    play.after(1.0) >> lost(5, Sent.NOT_SENT)
+    leaves(play, Wait(number=7, deadline=now + 1.0 + rest(7, 1)))
+
+
+@pytest.mark.rules("D18", "D19")
+def test_an_early_error_is_asked_again_after_the_shortest_pause() -> None:
+    play = running().alarm()
+    play.after(0.5) >> StatusReported(number=4, status=Status.ERROR)
+    leaves(play, Wait(number=5, deadline=106.5 + rest(5, 0)))
+
+
+@pytest.mark.rules("D19")
+@pytest.mark.parametrize("after", [None, 0.0, -1.0])
+def test_who_is_busy_and_does_not_say_until_when_is_asked_after_the_pause(after: float | None) -> None:
+    play = session()
+    play.at(101.0) >> Refused(number=1, refusal=Refusal.BUSY, retry_after=after)
+    leaves(play, Wait(number=2, deadline=101.0 + rest(2, 0)))
+
+
+@pytest.mark.rules("D19")
+def test_who_says_until_when_is_asked_then_and_not_sooner() -> None:
+    play = session()
+    play.at(101.0) >> Refused(number=1, refusal=Refusal.BUSY, retry_after=20.0)
+    leaves(play, Wait(number=2, deadline=121.0))
+
+
+@pytest.mark.rules("D21", "D42")
+@pytest.mark.parametrize("answer", ["lost", "in progress"])
+def test_after_a_get_that_brought_nothing_check_comes_after_the_pause(answer: str) -> None:
+    play = running()
+    play.at(109.0) >> RunFinished(number=2)
+    said = lost(4) if answer == "lost" else StatusReported(number=4, status=Status.IN_PROGRESS)
+    play.at(110.0) >> said
+    leaves(play, Wait(number=5, deadline=110.0 + rest(5, 0)))
+
+
+@pytest.mark.rules("D1", "D19")
+@pytest.mark.parametrize("margin", [1.0, 7.0])
+def test_the_question_comes_so_many_seconds_after_the_five_minutes(margin: float) -> None:
+    policy = Policy(expiry_margin=margin, longest_insurance=1000.0, growth=40.0)
+    play = running(policy).alarm()
+    play.after(0.5) >> StatusReported(number=4, status=Status.IN_PROGRESS)
+    leaves(play, Wait(number=5, deadline=min(400.0 + margin, 106.5 + insurance(policy, seed=SEED, number=5, times=1))))
+    while play.now < 400.0:
+        play.alarm()
+        if isinstance(play.driven.outstanding[-1], Check):
+            play >> StatusReported(number=play[Check], status=Status.IN_PROGRESS)
+    assert play.now == 400.0 + margin
+
+
+# ---- ends
+
+
+@pytest.mark.rules("D19", "D29")
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (None, Reason.UNREACHABLE),
+        (Refusal.UNAVAILABLE, Reason.SERVER_ERROR),
+        (Refusal.NO_ENVELOPE, Reason.ENDPOINT_MISSING),
+    ],
+)
+def test_silence_is_named_by_what_was_heard_last(refusal: Refusal | None, reason: Reason) -> None:
+    play = session(Policy(silence=5.0))
+    if refusal is not None:
+        play.at(104.875) >> Refused(number=1, refusal=refusal)
+    while play.driven.outcome is None:
+        play.alarm()
+    assert (play.driven.outcome.reason, play.now) == (reason, 105.0)
+
+
+@pytest.mark.rules("D19", "D29")
+def test_a_job_taken_up_with_no_time_for_a_first_contact_left_nobody_there() -> None:
+    play = session(Policy(first_contact=0.0))
+    assert play.driven.outcome is not None
+    assert play.driven.outcome.reason is Reason.UNREACHABLE
+
+
+@pytest.mark.rules("I8", "D21")
+def test_a_job_keeps_the_end_it_was_given_over_all_its_sessions() -> None:
+    play = Playbook(Download(JOB, seed=SEED, now=100.0, number=7, end=500.0, formats=("pdf",)), now=100.0)
+    leaves(play, Init(number=7, job=JOB, deadline=130.0))
+    play.at(101.0) >> TokenIssued(number=7, token=TOKEN)
+    play.at(109.0) >> RunFinished(number=8)
+    assert play.last(Get).deadline == 500.0
+    play.at(110.0) >> lost(10)
+    play.alarm() << Check
+    play.at(112.0) >> Refused(number=12, refusal=Refusal.DOWNLOAD_FAILED)
+    leaves(play, Wait(number=14, deadline=112.0 + rest(14, 0)))
+    play.alarm()
+    leaves(play, Init(number=15, job=JOB, deadline=play.now + 30.0))
+    assert play.driven.session.end == 500.0
+    assert play.driven.formats == ("pdf",)
+
+
+@pytest.mark.rules("I9")
+def test_a_finish_has_a_number_of_its_own() -> None:
+    play = running()
+    play.at(109.0) >> RunFinished(number=2)
+    receipt = Receipt(path=None, filename="a", content_type="", size=1, sha256="", length_verified=True)
+    play.at(110.0) >> FileReceived(number=4, receipt=receipt)
+    assert [one.number for one in play.new] == [5]
+    assert play.driven.next_number == 6
