@@ -155,11 +155,11 @@ class Errands:
             # Known without asking: the server would say 401. The core renews, and this request repeats (D16).
             return Refused(number=command.number, refusal=Refusal.CREDENTIALS, message="no credential yet")
         self._version = version
-        if isinstance(command, LookUp):
-            return self._errand(LookupExchange(command, policy=self._policy), vouching)
-        sink = self._sink if isinstance(command, Get) else None
         # A server that shows what it was sent must not make us show the credential (D39).
         hidden = tuple(Secret(value.rpartition(" ")[2]) for _, value in vouching)
+        if isinstance(command, LookUp):
+            return self._errand(LookupExchange(command, policy=self._policy, hidden=hidden), vouching)
+        sink = self._sink if isinstance(command, Get) else None
         exchange = Exchange(command, policy=self._policy, sink=sink, progress=self._progress, hidden=hidden)
         return self._errand(exchange, vouching)
 

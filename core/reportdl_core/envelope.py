@@ -6,10 +6,11 @@ Must never trust a body: it may be huge, deep, not UTF-8, HTML, or say the same 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Never
+from urllib.parse import quote, unquote
 
 from reportdl_core.errors import Refusal
 from reportdl_core.events import Status
@@ -24,9 +25,12 @@ __all__ = [
     "read_object",
     "refusal_of_message",
     "shown_message",
+    "spellings",
+    "telling",
 ]
 
 _LONGEST: Final = 300
+_WORD: Final = 8  # characters
 
 
 _DOCUMENTED: Final[dict[str, Refusal]] = {
@@ -78,15 +82,20 @@ def read_envelope(body: bytes, *, hidden: Callable[[], tuple[str, ...]] = tuple)
         return Unreadable.AMBIGUOUS
     if said is None:
         return Unreadable.NO_OBJECT
-    text = said.get("status")
+    text, message, formats, token = said.get("status"), said.get("message"), said.get("formats"), said.get("token")
     status_text = text if isinstance(text, str) else ""
-    message, status = said.get("message"), _status(status_text)
+    status = _status(status_text)
+
+    def secrets() -> tuple[str, ...]:
+        # What `init` answers may show its own token again in what people read.
+        return hidden() + (spellings(token) if isinstance(token, str) else ())
+
     return Envelope(
         status=status,
-        status_text=masked(status_text, hidden()) if status is None else status.value,
-        formats=_formats(said.get("formats")),
-        token=said.get("token"),
-        message=shown_message(message, hidden=hidden()) if isinstance(message, str) else "",
+        status_text=masked(status_text, secrets()) if status is None else status.value,
+        formats=_formats(formats, secrets),
+        token=token,
+        message=shown_message(message, hidden=secrets()) if isinstance(message, str) else "",
     )
 
 
@@ -124,14 +133,28 @@ def _status(text: str) -> Status | None:
 _DROPPED: Final = {ord(character): None for character in "_- \t\r\n"}
 
 
-def _formats(value: object) -> tuple[str, ...] | None:
+def _formats(value: object, hidden: Callable[[], tuple[str, ...]]) -> tuple[str, ...] | None:
     if not isinstance(value, list):
         return None
     keys: list[object] = value  # pyright: ignore[reportUnknownVariableType]
-    if len(keys) > 1000:
+    if len(keys) > 1000 or not all(isinstance(key, str) for key in keys):
         return None
-    texts = tuple(key if key in FORMATS else clean_message(key) for key in keys if isinstance(key, str))
-    return texts if len(texts) == len(keys) else None
+    texts = [key for key in keys if isinstance(key, str)]
+    if all(key in FORMATS for key in texts):
+        return tuple(texts)
+    secrets = hidden()
+    return tuple(key if key in FORMATS else clean_message(masked(key, secrets)) for key in texts)
+
+
+def spellings(token: str) -> tuple[str, ...]:
+    """How a server may write a token that it has issued or was sent (R13). Longest first."""
+    quoted = quote(token, safe="", errors="replace")  # an envelope may hold what is no text
+    return tuple(sorted({token, quoted, unquote(token)}, key=len, reverse=True))
+
+
+def telling(texts: Iterable[str]) -> tuple[str, ...]:
+    """Those of the texts that are secrets to be masked: what is shorter may be a part of any word or name."""
+    return tuple(text for text in texts if len(text) >= _WORD)
 
 
 def shown_message(text: str, *, hidden: tuple[str, ...]) -> str:

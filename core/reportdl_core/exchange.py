@@ -12,6 +12,7 @@ from typing import Final, final
 
 from reportdl_core.coding import plain
 from reportdl_core.commands import Get, Request, Run
+from reportdl_core.envelope import telling
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.events import Event, Lost, Sent
 from reportdl_core.http_head import Head
@@ -25,8 +26,6 @@ __all__ = ["CHUNK", "Exchange", "Progress"]
 
 CHUNK: Final = 1024 * 1024
 """Bytes that a transport should read at a time: smaller chunks cost more, larger ones gain nothing."""
-
-_WORD: Final = 8  # characters: what is shorter is no secret, and may be a part of any word or name
 
 
 @final
@@ -92,7 +91,7 @@ class Exchange:
                 self._sink,
                 self.policy,
                 self._progress,
-                hidden=self._echoes() + tuple(text for text in hidden_in(self.command) if len(text) >= _WORD),
+                hidden=self._echoes() + telling(hidden_in(self.command)),
             )
             return self._intake.open()
         return True
@@ -116,7 +115,7 @@ class Exchange:
         return answer(self.command, self._head, body, hidden=self._echoes())
 
     def _echoes(self) -> tuple[str, ...]:
-        return tuple(text for secret in self._hidden if len(text := secret.reveal()) >= _WORD)
+        return telling(secret.reveal() for secret in self._hidden)
 
     def lost(self, *, sent: Sent, message: str) -> Event:
         """The answer will not come, or broke off: nothing of a file stays. `message` must not hold the target."""

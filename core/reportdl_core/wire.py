@@ -9,10 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from reportdl_core.commands import Check, Get, Init, ListFormats, Request, Run
-from reportdl_core.envelope import Envelope, Unreadable, clean_message, masked, read_envelope, refusal_of_message
+from reportdl_core.envelope import (
+    Envelope,
+    Unreadable,
+    clean_message,
+    masked,
+    read_envelope,
+    refusal_of_message,
+    spellings,
+)
 from reportdl_core.errors import Refusal
 from reportdl_core.events import (
     Event,
@@ -111,8 +119,7 @@ def hidden_in(command: Request) -> tuple[str, ...]:
     """The spellings of a command's token: a server may echo what it was asked (D39). Longest first."""
     if isinstance(command, ListFormats | Init):
         return ()
-    issued = command.token.reveal()
-    return tuple(sorted({issued, query_token(command.token), unquote(issued)}, key=len, reverse=True))
+    return spellings(command.token.reveal())
 
 
 def _refusal(head: Head, body: bytes, hidden: tuple[str, ...]) -> tuple[Refusal, str]:

@@ -363,10 +363,23 @@ def echo(seen: Seen) -> Answer:
         "init": {"status": "OK", "token": quote(SESSION, safe="")},
         "run": {"status": "OK"},
     }
+    target = seen.target.decode()
+    vouching = (*seen.all("token"), *seen.all("authorization"), " ")[0].rpartition(" ")[2]
+    spoken = f"{SESSION} {quote(SESSION, safe='')} {vouching}"
+    match seen.state, target.split("/")[4:5]:
+        case "init", ["8"]:
+            answers["init"] = {"status": f"done: {spoken}", "token": SESSION, "message": spoken}
+        case "init", ["9"]:
+            answers["init"] = {"status": "ERROR", "token": quote(SESSION, safe=""), "message": f"not now, {spoken}"}
+        case "formats", ["10"]:
+            answers["formats"] = {"status": "OK", "formats": ["xml", vouching]}
+        case "element", _:
+            listed = {"element_type": "external report", "element_id": 1, "element_dashboard_name": f"of {vouching}"}
+            answers["element"] = {"elements": [{**listed, "content_type": vouching, "segment_value_name": vouching}]}
+        case _:
+            pass
     if seen.state in answers:
         return Answer(data=message(200, JSON, json.dumps(answers[seen.state]).encode()))
-    target = seen.target.decode()
-    vouching = (seen.all("token") + seen.all("authorization"))[0].split()[-1]
     token = unquote(target.partition("token=")[2].partition("&")[0])
     both = f"{token} {quote(token, safe='')} {vouching}"
     asked = (seen.head + seen.body).decode("latin-1")
@@ -396,13 +409,19 @@ def echo(seen: Seen) -> Answer:
 @each_way
 def test_what_a_server_echoes_is_shown_to_nobody(corpus: Corpus, tmp_path: Path, way: str, kind: str) -> None:
     with RawServer(echo) as server:
-        jobs = [{"element": number, "format": "csv", "to": f"{tmp_path}/{number}/"} for number in range(1, 8)]
+        jobs = [{"element": number, "format": "csv", "to": f"{tmp_path}/{number}/"} for number in range(1, 11)]
         ends = during(corpus, way, server.url, credentials_of(kind), jobs)
         assert any(SESSION in unquote(seen.target.decode()) for seen in server.seen if seen.state == "get")
+        if way == "threads":
+            with client_of(way, server.url, credentials_of(kind)) as client:
+                (listed,) = client.reports()
+                assert (listed.name, listed.source, listed.segment_name) == ("of ***", "***", "***")
+                corpus.value("reports", listed)
     corpus.folder(tmp_path)
     html = ends.pop(3)  # asked for again and again, until one of the bounds
     assert html in {"EndpointMissing", "TransferLost", "Unreachable"}
-    assert ends == ["ServerProtocolError"] * 3 + ["Receipt"] + ["UnverifiedFile"] * 2
+    assert ends[:6] == ["ServerProtocolError"] * 3 + ["Receipt"] + ["UnverifiedFile"] * 2
+    assert ends[6:] == ["ServerProtocolError"] * 2 + ["FormatNotOffered"]
     assert len(list(tmp_path.rglob("*.csv*"))) == 3
     assert corpus.betrayed({KEY, BEARER, LEGACY, SESSION}) == []
 

@@ -25,6 +25,7 @@ from reportdl_core import (
     Refusal,
     Refused,
     RenewCredentials,
+    Secret,
     Segment,
     Sent,
     Wait,
@@ -284,6 +285,17 @@ def test_any_other_answer_is_a_refusal(question: Question, status: int, body: by
 
 
 @pytest.mark.rules("D36")
+@pytest.mark.rules("D39")
+def test_a_credential_that_a_refusal_shows_is_masked() -> None:
+    command = LookUp(number=4, question=Elements(), deadline=9.0)
+    exchange = LookupExchange(command, policy=POLICY, hidden=(Secret("credential"), Secret("no")))
+    exchange.head(400, (("Content-Type", "application/json"),))
+    exchange.feed(b'{"message": "credential is no good"}')
+    refused = exchange.finish()
+    assert isinstance(refused, Refused)
+    assert refused.message == "*** is no good"
+
+
 def test_an_endless_list_is_cut_off_and_counts_as_none() -> None:
     exchange = LookupExchange(LookUp(number=4, question=Elements(), deadline=9.0), policy=POLICY)
     exchange.head(200, ())

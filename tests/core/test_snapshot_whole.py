@@ -226,6 +226,7 @@ def test_the_form_of_a_snapshot() -> None:
                 "early_errors": 0,
                 "odd_checks": 0,
                 "lost_gets": 0,
+                "silence": "nothing",
                 "ready": False,
                 "heard": True,
                 "kept_on": False,

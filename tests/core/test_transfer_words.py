@@ -31,7 +31,7 @@ from reportdl_core import (
 )
 from reportdl_core.exchange import Exchange
 from reportdl_core.lookup_exchange import LookupExchange
-from reportdl_core.questions import Elements, ListedReport
+from reportdl_core.questions import Elements
 from reportdl_core.renewal import RenewalExchange, token_request
 from reportdl_core.sink import NotKept, Offer
 

@@ -246,6 +246,35 @@ def test_messages_are_cleaned_and_cut() -> None:
     assert len(event.message) == 300
 
 
+@pytest.mark.rules("D39", "R13")
+@pytest.mark.parametrize("issued", ["a+b/c=d3f4", "a%2Bb%2Fc%3Dd3f4"])
+@pytest.mark.parametrize("shown", ["a+b/c=d3f4", "a%2Bb%2Fc%3Dd3f4"])
+def test_an_answer_that_shows_the_token_it_issues_is_told_without_it(issued: str, shown: str) -> None:
+    odd = said(INIT, {"status": f"done {shown}", "token": issued})
+    assert isinstance(odd, Refused)
+    assert odd.message == "unknown status 'done ***'"
+    refused = said(INIT, {"status": "ERROR", "token": issued, "message": f"no {shown}!"})
+    assert isinstance(refused, StatusReported)
+    assert refused.message == "no ***!"
+    refused = said(INIT, {"token": issued, "message": f"no {shown}!"}, code=400)
+    assert isinstance(refused, Refused)
+    assert refused.message == "no ***!"
+
+
+@pytest.mark.rules("D39", "I11")
+def test_a_token_that_is_no_text_hides_what_it_can() -> None:
+    odd = said(INIT, b'{"status": "\\ud800 s", "token": "\\ud800 s"}')
+    assert isinstance(odd, Refused)
+    assert odd.message == "unknown status '***'"
+
+
+@pytest.mark.rules("D39", "D11")
+def test_a_credential_among_the_formats_is_masked() -> None:
+    body = json.dumps({"status": "OK", "formats": ["pdf", "x-credential"]}).encode()
+    event = answer(FORMATS, Head.of(200, ()), body, hidden=("credential",))
+    assert event == FormatsListed(number=1, formats=("pdf", "x-***"))
+
+
 @pytest.mark.rules("I11", "D26", "D36")
 @given(
     st.sampled_from([FORMATS, INIT, RUN, CHECK, GET]),
