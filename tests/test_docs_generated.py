@@ -118,7 +118,8 @@ def exit_codes(_folder: Path) -> str:
         2: "| 2 | usage: nothing was sent | `InvalidJob`, `InvalidUrl`, `TargetUnusable` |",
         8: "| 8 | some items of a batch failed | |",
         130: "| 130 | Ctrl-C | |",
-        141: "| 141 | whoever read stdout went away | |",
+        141: "| 141 | whoever read stdout went away, as `head` does | |",
+        143: "| 143 | SIGTERM, as a scheduler ends a job; 129 SIGHUP | |",
     }
     failed = [reason for reason in CODES if reason is not Reason.DELIVERED]
     kinds = {exception_for(reason).__name__: (exception_for(reason), CODES[reason]) for reason in failed}
