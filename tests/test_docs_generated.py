@@ -138,8 +138,8 @@ def exit_codes(_folder: Path) -> str:
 |---|---|---|
 {table}
 
-A server that has never given a valid answer is given up after 30 s with code 7: a URL with a typing error should not look like a long generation. Once it
-has answered, ten minutes of silence are allowed (`Policy(first_contact=..., silence=...)`).
+A server that has never given a valid answer is given up after 30 s with code 7: a mistyped URL should not look like a
+long generation. Once it has answered, ten minutes of silence are allowed (`Policy(first_contact=..., silence=...)`).
 
 With `--json` an error is one object on stderr: `error`, `reason`, `message`, `retryable`, `kept`, `alternatives`,
 `exit_code`. Every exception below is a `DownloadError` with the same `retryable`, and `outcome` with the evidence. An
