@@ -22,7 +22,7 @@ MATRIX_trio := TestHttpx2TrioFaults
 # Tests of the tests: mutants of the core by mutmut, a group of modules a part.
 MUTANTS := $(addprefix deep-mutants-,values wire transfer session job endpoint)
 # Each part is done in less than half an hour.
-DEEP := deep-core deep-adapters deep-races deep-files deep-celery deep-proxies deep-saboteurs deep-fuzz $(FAULTS) $(MUTANTS)
+DEEP := deep-install deep-core deep-adapters deep-races deep-files deep-celery deep-proxies deep-saboteurs deep-fuzz $(FAULTS) $(MUTANTS)
 BENCHES := $(patsubst tests/bench/bench_%.py,bench-%,$(wildcard tests/bench/bench_*.py))
 
 # Tests find the programs of the environment, such as `reportdl` itself, before the machine's.
@@ -69,6 +69,10 @@ deep: $(DEEP) ## the long tests, part by part; one part: make deep-core, make de
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core
+
+# Wheel and sdist in empty environments: the base, each extra alone, all of them.
+deep-install: $(READY)
+	@$(PYTEST) -m deep tests/test_install.py
 
 deep-adapters: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/adapters/batch --ignore=tests/adapters/faults $(addprefix --ignore=,$(KILLS)) tests/adapters

@@ -118,7 +118,8 @@ def exit_codes(_folder: Path) -> str:
         2: "| 2 | usage: nothing was sent | `InvalidJob`, `InvalidUrl`, `TargetUnusable` |",
         8: "| 8 | some items of a batch failed | |",
         130: "| 130 | Ctrl-C | |",
-        141: "| 141 | whoever read stdout went away | |",
+        141: "| 141 | whoever read stdout went away, as `head` does | |",
+        143: "| 143 | SIGTERM, as a scheduler ends a job; 129 SIGHUP | |",
     }
     failed = [reason for reason in CODES if reason is not Reason.DELIVERED]
     kinds = {exception_for(reason).__name__: (exception_for(reason), CODES[reason]) for reason in failed}
@@ -136,6 +137,9 @@ def exit_codes(_folder: Path) -> str:
 | code | meaning | exceptions |
 |---|---|---|
 {table}
+
+A server that has never given a valid answer is given up after 30 s with code 7: a mistyped URL should not look like a
+long generation. Once it has answered, ten minutes of silence are allowed (`Policy(first_contact=..., silence=...)`).
 
 With `--json` an error is one object on stderr: `error`, `reason`, `message`, `retryable`, `kept`, `alternatives`,
 `exit_code`. Every exception below is a `DownloadError` with the same `retryable`, and `outcome` with the evidence. An

@@ -173,7 +173,7 @@ def describe(outcome: Outcome, job: Job) -> str:
     parts = [_happened(outcome, job)]
     if outcome.kept:
         parts.append(f"What came is kept as {outcome.kept}.")
-    parts.append(_advice(outcome))
+    parts.append(_advice(outcome, job))
     return " ".join(part for part in parts if part)
 
 
@@ -235,8 +235,11 @@ def _last_words(outcome: Outcome) -> str:
     return f" ({_STATES.get(last.asked, last.asked)}: {words})" if words else ""
 
 
-def _advice(outcome: Outcome) -> str:
+def _advice(outcome: Outcome, job: Job) -> str:
     match outcome.reason:
+        case Reason.NOT_FOUND if not job.segment:
+            # R5 says the same of an unknown element and of one that has no value 0 of its dimension.
+            return "If this report has segments, one of them has to be named."
         case Reason.UNVERIFIED:
             return "Look at it; allow_unverified would have published it."
         case Reason.NOT_KEPT:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 from reportdl_core.errors import ReportdlError
 
 __all__ = ["InvalidUrl", "Origin"]
+
+_LONGEST: Final = 60
 
 
 class InvalidUrl(ReportdlError, ValueError):
@@ -34,10 +37,14 @@ class Origin:
             parts = urlsplit(url.strip())
             port = parts.port
         except ValueError:
-            raise InvalidUrl("the server's URL cannot be read: it should look like https://mi.example.com") from None
+            words = f"the server's URL{_shown(url)} cannot be read: it should look like https://mi.example.com"
+            raise InvalidUrl(words) from None
         host = parts.hostname or ""
         if parts.scheme not in ("http", "https") or not host:
-            raise InvalidUrl("the server's URL must begin with https:// and name a host")
+            raise InvalidUrl(
+                f"the server's URL{_shown(url)} must begin with https:// (http:// for a server on this machine) and "
+                "name a host"
+            )
         if parts.username is not None or parts.password is not None:
             raise InvalidUrl("the server's URL must not hold a user name or password: credentials go apart from it")
         if parts.query or parts.fragment:
@@ -70,3 +77,10 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _shown(url: str) -> str:
+    """What was given, for a message; nothing of what may hold a password or a token."""
+    text = url.strip()
+    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return "" if {"@", "?", "#"} & set(text) else f" {short!r}"

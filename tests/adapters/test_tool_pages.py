@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 import reportdl
 from reportdl.conform import STEPS
 from reportdl.server import LoopbackServer
-from reportdl.trace import diagram, head, line, read_trace, recording, transcript
+from reportdl.trace import Trace, diagram, head, line, read_trace, recording, transcript
 from reportdl_core.download import Download
 from reportdl_core.errors import Refusal
 from reportdl_core.events import (
@@ -64,6 +64,19 @@ STORY: list[tuple[float, Event]] = [
 ]
 
 
+def failing() -> Iterator[tuple[float, Event]]:
+    """A gateway gives up waiting for `run`; the report fails later, and `check` brings the reason."""
+    yield 0.021, FormatsListed(number=1, formats=("image", "pdf", "csv"))
+    yield 0.038, TokenIssued(number=2, token=Secret("abcDEF123%3D"))
+    yield 5.038, WaitElapsed(number=4)
+    yield 5.061, StatusReported(number=5, status=Status.IN_PROGRESS)
+    yield 10.041, Refused(number=3, refusal=Refusal.UNAVAILABLE, code=504)
+    yield 10.581, WaitElapsed(number=7)
+    yield 10.603, StatusReported(number=8, status=Status.IN_PROGRESS)
+    yield 11.240, WaitElapsed(number=9)
+    yield 11.262, StatusReported(number=10, status=Status.ERROR, message="Data source 'Warehouse' is offline")
+
+
 def page(name: str) -> str:
     return (DOCS / name).read_text()
 
@@ -79,17 +92,26 @@ def with_section(text: str, name: str, content: str) -> str:
     return begin + content + rest[rest.index("<!-- end -->") :]
 
 
-def trace_page(tmp_path: Path) -> str:
+def traced(path: Path, story: Iterable[tuple[float, Event]]) -> Trace:
     download = Download(Job(element=1042, format="csv"), policy=Policy(), seed=11, now=0.0)
-    observer = recording(tmp_path / "job.jsonl")(download)
+    observer = recording(path)(download)
     observer.moved(None, download.outstanding, now=0.0)
-    for at, event in STORY:
+    for at, event in story:
         observer.moved(event, download.receive(event, now=at), now=at)
-    trace = read_trace(tmp_path / "job.jsonl")
-    shown = head(trace).replace(trace.began, "2026-11-27T08:00:00.000+00:00")
-    said = "\n".join(["```text", shown, *(line(row) for row in transcript(trace)), "```", ""])
-    drawn = f"```mermaid\n{diagram(trace)}```\n"
-    return with_section(with_section(page("traces.md"), "transcript", said), "diagram", drawn)
+    assert download.outcome is not None, "the story has an end"
+    return read_trace(path)
+
+
+def shown(trace: Trace) -> str:
+    began = head(trace).replace(trace.began, "2026-11-27T08:00:00.000+00:00")
+    return "\n".join(["```text", began, *(line(row) for row in transcript(trace)), "```", ""])
+
+
+def trace_page(tmp_path: Path) -> str:
+    good, bad = traced(tmp_path / "job.jsonl", STORY), traced(tmp_path / "failed.jsonl", failing())
+    text = with_section(page("traces.md"), "transcript", shown(good))
+    text = with_section(text, "diagram", f"```mermaid\n{diagram(good)}```\n")
+    return with_section(text, "failed", shown(bad))
 
 
 def conform_page() -> str:

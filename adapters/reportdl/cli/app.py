@@ -72,4 +72,6 @@ def app() -> None:
       7    network or server trouble: trying again can help
       8    a batch, some of whose reports are not here
       130  Ctrl-C
+      141  whoever read stdout went away
+      143  SIGTERM
     """  # noqa: D301 - click's own mark for lines that stay as they are

@@ -1,8 +1,9 @@
 """Decides how a command ends: its exit code, and what is said on stderr.
 
 0 ok, 1 other, 2 usage, 3 generation failed, 4 credentials or no access, 5 not found, not downloadable or format not
-offered, 6 expired or timed out, 7 network or server trouble, 8 some of a batch failed, 130 Ctrl-C. Must never show a
-traceback for something that a server, a network or a disk did, and never a token.
+offered, 6 expired or timed out, 7 network or server trouble, 8 some of a batch failed, 130 Ctrl-C, 141 whoever read
+stdout went away, 143 SIGTERM. Must never show a traceback for something that a server, a network or a disk did, and
+never a token.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from reportdl.cli.paint import failure
 from reportdl.cli.speech import tell
 from reportdl.cli.stops import Stopped, stoppable
 from reportdl.errors import DownloadError
+from reportdl.spooling import TargetUnusable
 from reportdl_core.errors import Reason, ReportdlError
 from reportdl_core.sink import NotKept
 
@@ -91,6 +93,9 @@ def _ended(error: ReportdlError) -> _End:
     name, message = type(error).__name__, _typed(str(error))
     if isinstance(error, DownloadError):
         outcome = error.outcome
+        if outcome.reason is Reason.NOT_FOUND and not error.job.segment:
+            listed = f"`reportdl list {error.job.element}` shows them, --segment N takes one"
+            message = f"{message.removesuffix('.')}: {listed}."
         return _End(
             error=name,
             reason=outcome.reason.value,
@@ -100,7 +105,8 @@ def _ended(error: ReportdlError) -> _End:
             alternatives=outcome.alternatives,
             exit_code=CODES[outcome.reason],
         )
-    if isinstance(error, ValueError):  # an id, a URL, a fault, a catalog that cannot be used: nothing was sent
+    # An id, a URL, a fault, a catalog, a target that cannot be used: nothing was sent.
+    if isinstance(error, (ValueError, TargetUnusable)):
         return _End(error=name, reason="usage", message=message, exit_code=_USAGE)
     kept = error.path if isinstance(error, NotKept) else None
     return _End(error=name, reason="other", message=message, kept=kept, exit_code=_OTHER)

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import click
 
-__all__ = ["Ink", "coloured", "failure", "paint", "width"]
+__all__ = ["Ink", "coloured", "failure", "folded", "paint", "width"]
 
 _NARROWEST = 40
 _WIDEST = 120
@@ -64,6 +64,32 @@ def _columns(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or _UNKNOWN
     except (OSError, ValueError):
         return _UNKNOWN
+
+
+def folded(text: str) -> str:
+    """For stderr: lines that a terminal would break in the middle of a word, broken between words instead.
+
+    What is dressed already, and a JSON object, stay as they are; so does everything in a pipe.
+    """
+    if sys.stderr is None or not sys.stderr.isatty() or text.startswith("{") or "\x1b" in text:
+        return text
+    columns = max(_NARROWEST, _columns(sys.stderr) - 1)
+    return "\n".join(_fold(line, columns) for line in text.split("\n"))
+
+
+def _fold(line: str, columns: int) -> str:
+    if len(line) <= columns:
+        return line
+    margin = line[: len(line) - len(line.lstrip())]
+    words = textwrap.wrap(
+        line.lstrip(),
+        columns,
+        initial_indent=margin,
+        subsequent_indent=margin + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(words)
 
 
 def failure(message: str) -> str:

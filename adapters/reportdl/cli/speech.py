@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, cast, final
 
 import click
 
+from reportdl.cli.paint import folded
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -24,9 +26,9 @@ READER_LEFT = 141
 
 
 def tell(text: str) -> None:
-    """One line to stderr, if anybody takes it."""
+    """One line to stderr, if anybody takes it; more than one where a terminal is too narrow for it."""
     with suppress(OSError, ValueError):
-        click.echo(text, err=True)
+        click.echo(folded(text), err=True)
 
 
 def say(text: str) -> None:

@@ -7,10 +7,11 @@ never change what is sent or what came.
 from __future__ import annotations
 
 import logging
-from typing import Protocol, assert_never, final
+from typing import Final, Protocol, assert_never, final
 
 from reportdl.errands import Errand
 from reportdl.transports import Flight, Transport
+from reportdl_core.errors import Refusal
 from reportdl_core.events import (
     Cancelled,
     CredentialsRenewed,
@@ -30,6 +31,18 @@ from reportdl_core.events import (
 __all__ = ["Watched", "Watcher"]
 
 _LOG = logging.getLogger("reportdl.requests")
+
+
+# The end of the job, which its error tells; in a list it is an answer like others. No trouble in which it goes on.
+_TOLD: Final = frozenset(
+    {
+        Refusal.ELEMENT_NOT_ALLOWED,
+        Refusal.ELEMENT_NOT_FOUND,
+        Refusal.INVALID_FORMAT,
+        Refusal.NO_DOWNLOADS,
+        Refusal.NOT_IMPLEMENTED,
+    }
+)
 
 
 class Watcher(Protocol):
@@ -83,6 +96,8 @@ def _trouble(event: Event) -> str | None:
     match event:
         case Lost():
             return f"no answer ({event.message})" if event.message else "no answer"
+        case Refused() if event.refusal in _TOLD:
+            return None
         case Refused():
             code = f" ({event.code})" if event.code is not None else ""
             return (event.message or event.refusal.value) + code

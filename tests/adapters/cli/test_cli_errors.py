@@ -185,3 +185,24 @@ def test_certificates_that_are_not_checked_are_one_line_of_warning(reportdl: Run
     assert ran.code == 0
     warned = [line for line in ran.err.splitlines() if "warning" in line.lower()]
     assert warned == ["reportdl: warning: certificates are not checked: whoever is in between can read the credential"]
+
+
+URLS = [
+    (
+        "mi.example.com",
+        "the server's URL 'mi.example.com' must begin with https:// (http:// for a server on this machine)",
+    ),
+    ("localhost:8080", "the server's URL 'localhost:8080' must begin with"),
+    ("https://[x", "the server's URL 'https://[x' cannot be read"),
+    (f"ftp://{'x' * 99}", f"the server's URL 'ftp://{'x' * 54}...' must begin with"),
+    ("ftp://ann:canary-password@mi.example.com", "the server's URL must begin with"),
+    ("mi.example.com?token=canary-password", "the server's URL must begin with"),
+]
+
+
+@pytest.mark.parametrize(("url", "message"), URLS)
+def test_a_url_that_cannot_be_used_is_shown_but_for_what_may_be_secret(reportdl: Run, url: str, message: str) -> None:
+    ran = reportdl("formats", "1042", url=url)
+    assert ran.code == 2
+    assert message in ran.err
+    assert "canary" not in ran.err

@@ -81,6 +81,8 @@ def test_formats_prints_one_key_a_line(reportdl: Run, serving: Serving) -> None:
 
 ENDS = [
     pytest.param(["9999", "-f", "pdf"], 5, "There is no element 9999", marks=pytest.mark.rules("R5")),
+    pytest.param(["1044", "-f", "xls"], 5, "`reportdl list 1044` shows them, --segment N", id="no segment"),
+    pytest.param(["1044", "-f", "xls", "--segment", "9"], 5, "There is no element 1044, segment 9 on", id="segment 9"),
     pytest.param(["1046", "-f", "pdf"], 4, "No access to element 1046", marks=pytest.mark.rules("R6")),
     pytest.param(["2001", "-f", "pdf"], 5, "not an External Report", marks=pytest.mark.rules("R3")),
     pytest.param(["1048", "-f", "pdf"], 5, "offers no downloads", marks=pytest.mark.rules("R9")),
@@ -91,7 +93,7 @@ ENDS = [
     pytest.param(["1047", "-f", "pdf"], 3, "could not generate", marks=pytest.mark.rules("R22", "R23", "R30")),
     pytest.param(["../../admin", "-f", "pdf"], 2, "must be an integer", marks=pytest.mark.rules("D32")),
     pytest.param(["1042"], 2, "--format", id="no format"),
-    pytest.param(["1042", "-f", "pdf", "-o", "no/such/file.pdf"], 1, "there is no folder", id="no folder"),
+    pytest.param(["1042", "-f", "pdf", "-o", "no/such/file.pdf"], 2, "there is no folder", id="no folder"),
 ]
 
 

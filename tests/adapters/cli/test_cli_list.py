@@ -19,7 +19,8 @@ def test_list_prints_ids_names_and_formats_one_report_or_segment_a_line(reportdl
     server = serving()
     ran = reportdl("list", url=server.url)
     rows = [line.split("\t") for line in ran.out.splitlines()]
-    assert ran.code == 0
+    assert (ran.code, ran.err) == (0, ""), "a report that offers no downloads is no trouble"
+    assert ["1048", "0", "Live Floor Map", "Demo BI", "none"] in rows
     assert rows[0] == ["1042", "0", "Sales Dashboard", "Demo BI", "image,pdf,apdf,ppt,xls,doc,csv,xml,mhtml"]
     assert ["1044", "71", "Regional Sales / North", "Demo BI", "pdf,apdf,xls,csv"] in rows
     assert "1046" not in {row[0] for row in rows}, "no access: it would be refused"

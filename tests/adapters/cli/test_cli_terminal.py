@@ -263,3 +263,15 @@ def test_an_error_is_folded_between_words_on_a_terminal_and_one_line_in_a_pipe(
     plain = terminal("get", "1047", "-f", "pdf", url=url, width=50, NO_COLOR="1")
     assert plain.finish()[0] == 3
     assert "\x1b[31m" not in plain.text
+
+
+def test_a_batchs_last_words_are_folded_between_words_on_a_terminal(
+    terminal: Callable[..., Terminal], serving: Serving, tmp_path: Path
+) -> None:
+    (tmp_path / "night.csv").write_text("element,format\n9999,pdf\n1o42,csv\n")
+    shown = terminal("batch", "night.csv", "-o", "out/", url=serving().url, width=60)
+    assert shown.finish()[0] == 8
+    screen = shown.screen()
+    assert max(len(line) for line in screen if str(tmp_path) not in line) < 60, "a path stays whole"
+    assert "  1 failed: not found, such as: There is no element 9999 on" in screen
+    assert any(line.startswith("    the server (formats: Element not found).") for line in screen)
