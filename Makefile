@@ -106,7 +106,7 @@ deep-saboteurs: $(READY)
 	@REPORTDL_RECORD=1 $(PYTEST) -n 2 -m deep tests/saboteurs
 
 deep-fuzz: $(READY)
-	@REPORTDL_RECORD=1 $(PY) tests/fuzz/fuzz.py --seconds 180
+	@REPORTDL_RECORD=1 $(PY) tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),60)
 
 $(MUTANTS): deep-mutants-%: $(READY)
 	@REPORTDL_RECORD=1 $(PY) tests/mutants/mutmut_core.py $*

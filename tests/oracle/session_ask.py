@@ -107,6 +107,8 @@ def must_end(state: State, now: float) -> list[State]:
     # D2: a transfer that has begun is allowed to end.
     if documented and state.expiry is not None and now >= state.expiry and state.slot("Get") is None:
         found.append(expired(state, "D1", "I6"))
+        if state.naming:
+            found.append(ended(state, "ERROR", named, "D12"))
         if state.lost_gets:
             found.append(ended(state, "ERROR", frozenset({"TRANSFER_LOST"}), "D21", restart=frozenset({None, "LOST"})))
     if not state.alive and now > _silence(state)[1] + NEAR:

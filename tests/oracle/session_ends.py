@@ -32,8 +32,8 @@ def over(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if event.refusal == "INVALID_FORMAT" and state.listed is None and slot.kind != "ListFormats":
         # D12: without the preflight, the formats are asked for now, to name the alternatives. Freedom: or not.
         naming = replace(state, naming=True)
-        found += ask(naming.without("Run"), "ListFormats", now, "D12")
-        found += _renewed_first(naming.without("Run"))
+        gone = replace(naming.without("Run"), run="done")
+        found += [*ask(gone, "ListFormats", now, "D12"), *_renewed_first(gone)]
         if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
             found += ask(naming, "ListFormats", now, "D12")
     return found

@@ -120,6 +120,8 @@ def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     reasons = frozenset({"CREDENTIALS", "UNREACHABLE", "SERVER_ERROR", "PROTOCOL"})
     if event.kind == "Refused" and event.refusal is not None:
         reasons |= REASON.get(event.refusal, frozenset())
+    if event.refusal == "BUSY":  # Freedom: as of every 429, whether it is an answer at all (D19)
+        state = replace(state, silent_mid=max(state.silent_mid, now), silent_hi=max(state.silent_hi, now))
     if state.naming:  # that is the end, whatever comes of this
         reasons = frozenset({"INVALID_FORMAT"})
     found = [ended(state, "ERROR", reasons, "D16")]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from tests.proof import campaign, fixpoints
+from tests.proof.tested import tested
 
 __all__: list[str] = []
 
@@ -41,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     versions = parts.add_parser("versions", help="the same digest on every Python that is given")
     versions.add_argument("pythons", nargs="+")
     versions.add_argument("--seeds", default="0:2000")
+    tests = parts.add_parser("tested", help="a part that pytest runs, with its row")
+    tests.add_argument("row")
+    tests.add_argument("--by", required=True, help="what measures it")
+    tests.add_argument("arguments", nargs=argparse.REMAINDER, help="of pytest, after --")
     chosen = parser.parse_args(arguments)
     match chosen.part:
         case "simulated":
@@ -56,6 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return campaign.traced(chosen.seeds)
         case "replay":
             return campaign.replay(chosen.seed)
+        case "tested":
+            return tested(chosen.row, [one for one in chosen.arguments if one != "--"], by=chosen.by)
         case "versions":
             return campaign.versions(chosen.pythons, seeds=chosen.seeds)
         case _:

@@ -113,13 +113,13 @@ class _Alone:
     referee: Any
     now: float
     policy: Policy
-    log: list[object]
+    log: list[tuple[object, ...]]  # told when somebody asks
 
     def over(self) -> bool:
         return self.core.outcome is not None
 
     def told(self) -> Iterable[str]:
-        return [f"{self.now:6g}  {one}" for one in self.log]
+        return [f"{self.now:6g}  {' '.join(map(str, one))}" for one in self.log]
 
     def moves(self) -> list[Any]:
         if self.over():
@@ -137,7 +137,7 @@ class _Alone:
         return labels
 
     def make(self, label: Any) -> None:
-        self.log = [" ".join(map(str, label))]
+        self.log = [tuple(label)]
         match label:
             case ("second",):
                 self.now += 1.0
@@ -149,9 +149,9 @@ class _Alone:
                 raise LookupError(label)
 
     def hear(self, event: Event) -> None:
-        self.log.append(f">> {event}")
+        self.log.append((">>", event))
         new = self.core.receive(event, now=self.now)
-        self.log.extend(f"<< {command}" for command in new)
+        self.log.extend(("<<", command) for command in new)
         self.referee.heard(event, self.core, self.now)
         highest = max((command.number for command in new), default=0)
         waited = {command.number for command in self.core.outstanding}

@@ -147,7 +147,7 @@ class EndpointAlone:
 
     def __init__(self, switches: Switches) -> None:
         self.now, self.calls, self.delivered = 0.0, 0, 0
-        self.log: list[object] = []
+        self.log: list[tuple[object, ...]] = []  # told when somebody asks
         self.endpoint = Endpoint(switches=switches)
         self.referee = EndpointReferee(switches)
         self.referee.tokens = {1: _TOKEN}
@@ -176,7 +176,7 @@ class EndpointAlone:
         return not self.endpoint.sessions
 
     def told(self) -> Iterable[str]:
-        return [f"{self.now:6g}  {one}" for one in self.log]
+        return [f"{self.now:6g}  {' '.join(map(str, one))}" for one in self.log]
 
     def moves(self) -> list[Any]:
         if self.over():
@@ -192,7 +192,7 @@ class EndpointAlone:
         return labels
 
     def make(self, label: Any) -> None:
-        self.log = [" ".join(map(str, label))]
+        self.log = [tuple(label)]
         match label:
             case ("second",):
                 self.now += 1.0
@@ -239,13 +239,13 @@ class EndpointAlone:
         self._tell(call)
 
     def _tell(self, event: EndpointEvent) -> None:
-        self.log.append(f">> {event}")
+        self.log.append((">>", event))
         if isinstance(event, Called) and event.state in ("run", "get"):
             self.waiting += (event.number,)
         self._obey(event, self.endpoint.receive(event, now=self.now))
 
     def _obey(self, event: EndpointEvent | None, commands: tuple[EndpointCommand, ...]) -> None:
-        self.log.extend(f"<< {command}" for command in commands)
+        self.log.extend(("<<", command) for command in commands)
         self.referee.heard(event, commands, self.now)
         for command in commands:
             match command:

@@ -156,7 +156,7 @@ class World:
         self.files: frozenset[int] = frozenset()
         self.runs: frozenset[int] = frozenset()  # sessions whose `run` has passed the check of credentials
         self.wholes: frozenset[int] = frozenset()  # sessions whose file was sent whole
-        self.log: list[object] = []
+        self.log: list[tuple[object, ...]] = []  # told when somebody asks
         self.referee = JobReferee.begun(self.download, JOB, policy, 0.0, **CONSTANTS)
         self._started(self.download.outstanding)
 
@@ -211,7 +211,7 @@ class World:
         return self.download.outcome is not None
 
     def told(self) -> Iterable[str]:
-        return [f"{self.now:6g}  {one}" for one in self.log]
+        return [f"{self.now:6g}  {' '.join(map(str, one))}" for one in self.log]
 
     def moves(self) -> list[Any]:
         labels: list[Any] = []
@@ -270,7 +270,7 @@ class World:
 
     def make(self, label: Any) -> None:
         self.log.clear()
-        self.log.append(" ".join(str(part) for part in label))
+        self.log.append(tuple(label))
         match label:
             case ("second",):
                 self._second()
@@ -291,7 +291,7 @@ class World:
 
     def _second(self) -> None:
         self.now += 1.0
-        self.log.append(f"-- {self.now:g} s")
+        self.log.append(("--", self.now, "s"))
         alarm = self.endpoint.alarm
         if alarm is not None and alarm <= self.now:
             self._obey(self.endpoint.sweep(now=self.now))
@@ -395,7 +395,7 @@ class World:
 
     def _obey(self, commands: tuple[EndpointCommand, ...]) -> None:
         for command in commands:
-            self.log.append(f"   endpoint: {command}")
+            self.log.append(("   endpoint:", command))
             match command:
                 case Answer():
                     self._answer(command)
@@ -426,10 +426,10 @@ class World:
     # ---- the client
 
     def _client(self, event: Event) -> None:
-        self.log.append(f">> {event}")
+        self.log.append((">>", event))
         before = self.download.outcome
         new = self.download.receive(event, now=self.now)
-        self.log.extend(f"<< {command}" for command in new)
+        self.log.extend(("<<", command) for command in new)
         self.referee.heard(event, self.download, self.now)
         outcome = self.download.outcome
         if outcome is not None and before is None and outcome.state is State.CONSUMED:

@@ -46,7 +46,9 @@ deep-versions: $(READY)
 	@$(RECORDED) versions $(PYTHONS)
 
 deep-stateful: $(READY)
-	@$(PYTEST) -m deep --timeout=1500 tests/proof/test_proof_machine.py
+	@$(RECORDED) tested "stateful properties, at every depth" --by "make deep-stateful" -- -m deep --timeout=1500 tests/proof/test_proof_machine.py
 
+deep-crosshair: export REPORTDL_BACKEND := crosshair
+deep-crosshair: export REPORTDL_EXAMPLES ?= 400
 deep-crosshair: $(READY)
-	@REPORTDL_BACKEND=crosshair REPORTDL_EXAMPLES=$(or $(EXAMPLES),400) $(PYTEST) --timeout=900 tests/proof/test_crosshair.py
+	@$(RECORDED) tested "time and parsers, under a solver" --by "make deep-crosshair" -- --timeout=900 tests/proof/test_crosshair.py

@@ -8,6 +8,7 @@ import pytest
 
 from tests.proof import figures
 from tests.proof.figures import PAGE, Row, read, record, rendered
+from tests.proof.tested import measured
 
 
 def test_what_is_written_is_read_back() -> None:
@@ -43,3 +44,13 @@ def test_the_page_is_what_the_runs_wrote_and_every_target_was_met() -> None:
     rows = read(text)
     assert text == rendered(rows)
     assert not [row.what for row in rows if not row.met]
+
+
+def test_a_part_that_pytest_ran_is_told_by_its_own_counts() -> None:
+    output = """
+  - 300 passing examples, 0 failing examples, 20 invalid examples
+  - 99 passing examples, 1 failing examples
+1 failed, 22 passed, 3 deselected in 4.50s
+"""
+    assert measured(output) == "22 passed, 1 failed, 399 examples"
+    assert measured("") == "nothing ran"

@@ -66,8 +66,6 @@ class Watched(Journey):
             return
         command: Command = self.choose([one for one in self.download.outstanding if not isinstance(one, Wait)])
         self.fresh += 1
-        if isinstance(command, Run):  # its OK is reported as RunFinished, by no other name
-            kinds = [kind for kind in kinds if getattr(kind(1), "status", None) is not Status.OK]
         self.hear(good(command, self.choose, self.fresh) if well else bad(command, self.choose, kinds))
 
     def number(self, kind: type[Any]) -> int:

@@ -21,7 +21,7 @@ ROOT = HERE.parent.parent
 CORE = ROOT / "core" / "reportdl_core"
 SABOTEURS = run_path(str(HERE / "saboteurs.py"))["SABOTEURS"]
 
-pytestmark = [pytest.mark.deep, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(900)]
 
 
 class Verdict(NamedTuple):
