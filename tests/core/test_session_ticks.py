@@ -13,6 +13,7 @@ from reportdl_core import (
     Download,
     Event,
     FileReceived,
+    Finish,
     Get,
     Init,
     Job,
@@ -34,6 +35,8 @@ from reportdl_core import (
     TokenIssued,
     Wait,
 )
+from reportdl_core.inquiry import Inquiry
+from reportdl_core.lookup import ReportsLookup, SegmentsLookup
 from reportdl_core.policy import insurance, pause
 
 JOB = Job(element=1042, segment=7, format="pdf")
@@ -255,6 +258,66 @@ def test_a_job_keeps_the_end_it_was_given_over_all_its_sessions() -> None:
     leaves(play, Init(number=15, job=JOB, deadline=play.now + 30.0))
     assert play.driven.session.end == 500.0
     assert play.driven.formats == ("pdf",)
+
+
+@pytest.mark.rules("D21", "D35", "I9", "I13")
+def test_a_second_session_keeps_the_job_s_policy_and_seed() -> None:
+    policy = Policy(request_timeout=10.0)
+    play = Playbook(Download(JOB, policy=policy, seed=SEED, now=100.0, formats=("pdf",)), now=100.0)
+    play >> TokenIssued(number=1, token=TOKEN)
+    play >> RunFinished(number=2)
+    play.at(101.0) >> lost(4)
+    play.alarm() >> Refused(number=6, refusal=Refusal.DOWNLOAD_FAILED)
+    play.alarm()
+    leaves(play, Init(number=9, job=JOB, deadline=play.now + 10.0))
+    play >> lost(9)
+    leaves(play, Wait(number=10, deadline=play.now + rest(10, 0)))
+
+
+@pytest.mark.rules("D5", "D21")
+def test_of_many_sessions_the_last_four_are_told_of() -> None:
+    policy = Policy(restarts_lost=9)
+    play = Playbook(Download(JOB, policy=policy, seed=SEED, now=100.0, formats=("pdf",)), now=100.0)
+    for session in range(7):
+        if session:
+            play.alarm()
+        play >> TokenIssued(number=play[Init], token=TOKEN)
+        play.after(1.0) >> RunFinished(number=play[Run])
+        play >> Lost(number=play[Get], sent=Sent.UNKNOWN, message="a file cut short")
+        play.alarm() >> Refused(number=play[Check], refusal=Refusal.DOWNLOAD_FAILED, message=f"no. {session}")
+    play.alarm() >> Refused(number=play[Init], refusal=Refusal.ELEMENT_NOT_ALLOWED, message="the end")
+    assert play.driven.outcome is not None
+    assert [one.message for one in play.driven.outcome.evidence] == ["no. 4", "no. 5", "no. 6", "the end"]
+    assert play.driven.outcome.sessions == 8
+
+
+@pytest.mark.rules("I9")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda **seed: Session(JOB, now=0.0, **seed),
+        lambda **seed: Download(JOB, now=0.0, **seed),
+        lambda **seed: Inquiry(element=1042, now=0.0, **seed),
+        lambda **seed: ReportsLookup(now=0.0, **seed),
+        lambda **seed: SegmentsLookup(element=1042, now=0.0, **seed),
+    ],
+)
+def test_without_a_seed_it_is_nought(asked: Any) -> None:
+    def rests(driven: Any) -> tuple[Command, ...]:
+        new: tuple[Command, ...] = driven.receive(lost(1), now=1.0)
+        return new
+
+    assert rests(asked()) == rests(asked(seed=0)) != rests(asked(seed=1))
+
+
+@pytest.mark.rules("I7")
+def test_the_end_of_a_job_is_told_once_with_its_outcome() -> None:
+    play = Playbook(Download(JOB, seed=SEED, now=100.0, formats=("pdf",)), now=100.0)
+    play.at(101.0) >> Refused(number=1, refusal=Refusal.ELEMENT_NOT_FOUND)
+    assert play.driven.outcome is not None
+    leaves(play, Finish(number=2, outcome=play.driven.outcome))
+    play >> lost(1)
+    leaves(play)
 
 
 @pytest.mark.rules("I9")
