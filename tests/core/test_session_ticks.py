@@ -8,12 +8,15 @@ import pytest
 
 from reportdl.testing.playbook import Playbook
 from reportdl_core import (
+    Cancelled,
     Check,
     Command,
     Download,
     Event,
+    Evidence,
     FileReceived,
     Finish,
+    FormatsListed,
     Get,
     Init,
     Job,
@@ -215,6 +218,20 @@ def test_the_question_comes_so_many_seconds_after_the_five_minutes(margin: float
     assert play.now == 400.0 + margin
 
 
+@pytest.mark.rules("D1", "D19", "I13")
+def test_the_question_is_repeated_after_pauses_that_grow_one_by_one() -> None:
+    play = running()
+    while play.now < 401.0:
+        play.alarm()
+        if play.now < 401.0 and isinstance(play.driven.outstanding[-1], Check):
+            play >> StatusReported(number=play[Check], status=Status.IN_PROGRESS)
+    for times in range(5):
+        number = play[Check]
+        play.after(0.25) >> lost(number)
+        leaves(play, Wait(number=number + 1, deadline=play.now + rest(number + 1, times)))
+        play.alarm()
+
+
 # ---- ends
 
 
@@ -241,6 +258,23 @@ def test_a_job_taken_up_with_no_time_for_a_first_contact_left_nobody_there() -> 
     play = session(Policy(first_contact=0.0))
     assert play.driven.outcome is not None
     assert play.driven.outcome.reason is Reason.UNREACHABLE
+
+
+@pytest.mark.rules("D19", "D29")
+def test_once_a_server_was_heard_its_first_contact_is_over() -> None:
+    play = session(Policy(first_contact=10.0), formats=None)
+    leaves(play, ListFormats(number=1, job=JOB, deadline=110.0))
+    play.at(101.0) >> FormatsListed(number=1, formats=("pdf",))
+    leaves(play, Init(number=2, job=JOB, deadline=131.0))
+
+
+@pytest.mark.rules("D5", "D38")
+def test_a_command_that_the_driver_stopped_is_told_as_lost() -> None:
+    play = session(Policy(job_timeout=5.0))
+    play.at(104.875) >> Cancelled(number=1)
+    play.alarm()
+    assert play.driven.outcome is not None
+    assert play.driven.outcome.evidence == (Evidence(asked="Init", answer="lost, cancelled", message="", age=4.875),)
 
 
 @pytest.mark.rules("I8", "D21")
