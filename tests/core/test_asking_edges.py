@@ -154,6 +154,16 @@ def test_an_answer_that_took_longer_than_the_silence_is_what_the_question_ends_f
     assert driven.outcome.reason is Reason.NOT_FOUND
 
 
+@pytest.mark.rules("D19")
+def test_after_an_answer_the_pauses_begin_anew() -> None:
+    driven = segments()
+    driven.receive(LOST, now=1.0)
+    driven.receive(WaitElapsed(number=2), now=driven.alarm[0])
+    driven.receive(LookedUp(number=3, found=(listed(71),)), now=2.0)
+    lost = Lost(number=4, sent=Sent.UNKNOWN, message="cut")
+    assert driven.receive(lost, now=3.0) == (Wait(number=5, deadline=3.0 + pause(POLICY, seed=9, number=5, times=0)),)
+
+
 # ---- answers
 
 

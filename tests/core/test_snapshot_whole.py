@@ -120,6 +120,17 @@ STORIES: dict[str, list[Step]] = {
         (30.0, Run, lost),
         (32.0, Check, status(Status.ERROR)),
     ],
+    "early": [
+        *STARTED,
+        (0.75, Run, dead),
+        (1.0, RenewCredentials, renewed),
+        (6.5, Check, status(Status.ERROR)),
+        (8.0, Check, status(Status.IN_PROGRESS)),
+        (9.0, Run, finished),
+        (10.0, Get, status(Status.IN_PROGRESS)),
+        (12.0, Check, status(Status.READY)),
+        (13.0, Get, file),
+    ],
     "a lost transfer": [
         *STARTED,
         (6.0, Check, status(Status.IN_PROGRESS)),
@@ -136,6 +147,7 @@ STORIES: dict[str, list[Step]] = {
 ENDS = {
     "straight": "DELIVERED",
     "troubled": "GENERATION_FAILED",
+    "early": "DELIVERED",
     "a lost transfer": "TRANSFER_LOST",
     "not kept": "UNVERIFIED",
     "another format": "INVALID_FORMAT",
@@ -239,6 +251,15 @@ def test_the_form_of_a_snapshot() -> None:
             },
         },
     }
+
+
+@pytest.mark.rules("D43", "D16", "D18")
+def test_what_happened_once_is_counted_once() -> None:
+    counted = []
+    for play in told("early"):
+        facts = play.driven.snapshot(now=play.now)["facts"]
+        counted.append((facts["run_refusals"], facts["early_errors"]))
+    assert sorted(set(counted)) == [(0, 0), (1, 0), (1, 1)]
 
 
 @pytest.mark.rules("D43", "D44", "D41")
