@@ -34,6 +34,8 @@ class Asking(ABC, Generic[T]):
 
     __slots__ = ("_guard", "_other", "_record", "_seen", "outcome")
 
+    outcome: T | Outcome | None
+
     def __init__(self, job: Job, policy: Policy, *, seed: int, now: float) -> None:
         now = instant(now)
         end = now + instant(policy.job_timeout)
@@ -41,7 +43,6 @@ class Asking(ABC, Generic[T]):
         self._guard, self._seen = Guard(), now
         self._record = Record(job, policy, seed, facts)
         self._other: ListFormats | LookUp | RenewCredentials | Wait | None = None
-        self.outcome: T | Outcome | None = None
         self._decide(now)
 
     @abstractmethod

@@ -5,7 +5,6 @@ Must never fail for a name: an id without one can be downloaded all the same.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, final
 
 from reportdl_core.asking import Asking
@@ -64,7 +63,7 @@ class SegmentsLookup(Asking[tuple[Segment, ...]]):
         self._rows: tuple[ListedReport, ...] = ()
         self._names: dict[int, str] = {}
         self._question_now: Question | None = Elements()
-        super().__init__(replace(_NO_JOB, element=element), policy, seed=seed, now=now)
+        super().__init__(_NO_JOB, policy, seed=seed, now=now)
 
     def _question(self, *, number: int, deadline: float) -> LookUp:
         assert self._question_now is not None, "`_answer` ended it"

@@ -137,6 +137,33 @@ def test_a_renewal_has_as_long_as_a_question(asked: Callable[[float], Questions]
     assert isinstance(again, ListFormats | LookUp)
 
 
+@pytest.mark.rules("I8")
+@pytest.mark.parametrize("asked", [inquiry, reports, segments])
+def test_a_question_without_time_is_over_before_it_is_asked(asked: Callable[[float, Policy], Questions]) -> None:
+    driven = asked(100.0, Policy(job_timeout=0.0))
+    assert driven.outstanding == ()
+    assert isinstance(driven.outcome, Outcome)
+    assert driven.outcome.reason is Reason.TIMED_OUT
+
+
+@pytest.mark.rules("D19")
+def test_an_answer_that_took_longer_than_the_silence_is_what_the_question_ends_for() -> None:
+    driven = inquiry(policy=Policy(silence=5.0))
+    driven.receive(Refused(number=1, refusal=Refusal.ELEMENT_NOT_FOUND), now=6.0)
+    assert isinstance(driven.outcome, Outcome)
+    assert driven.outcome.reason is Reason.NOT_FOUND
+
+
+@pytest.mark.rules("D19")
+def test_after_an_answer_the_pauses_begin_anew() -> None:
+    driven = segments()
+    driven.receive(LOST, now=1.0)
+    driven.receive(WaitElapsed(number=2), now=driven.alarm[0])
+    driven.receive(LookedUp(number=3, found=(listed(71),)), now=2.0)
+    lost = Lost(number=4, sent=Sent.UNKNOWN, message="cut")
+    assert driven.receive(lost, now=3.0) == (Wait(number=5, deadline=3.0 + pause(POLICY, seed=9, number=5, times=0)),)
+
+
 # ---- answers
 
 

@@ -147,6 +147,7 @@ def broken(path: str, value: Any) -> dict[str, Any]:
         ("session.outstanding.0", ["Walk", 3, 1.0, "pdf"], "a command is damaged"),
         ("session.outstanding.0", ["Run", 3, 1.0, "p/d/f"], "a command's format is damaged"),
         ("session.outstanding.0.1", 0, f"outstanding {WHOLE}"),
+        ("session.outstanding.0.1", 5, f"outstanding {WHOLE}"),  # the number of the next one
         ("session.outstanding.0.1", 99, f"outstanding {WHOLE}"),
         ("session.outstanding.0.0", "Wait", f"outstanding {WHOLE}"),
         ("session.outstanding.1.0", "Run", f"outstanding {WHOLE}"),

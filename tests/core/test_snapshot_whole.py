@@ -25,6 +25,7 @@ from reportdl_core import (
     Job,
     Kept,
     ListFormats,
+    LocalProtocolError,
     Lost,
     Outcome,
     Policy,
@@ -119,6 +120,17 @@ STORIES: dict[str, list[Step]] = {
         (30.0, Run, lost),
         (32.0, Check, status(Status.ERROR)),
     ],
+    "early": [
+        *STARTED,
+        (0.75, Run, dead),
+        (1.0, RenewCredentials, renewed),
+        (6.5, Check, status(Status.ERROR)),
+        (8.0, Check, status(Status.IN_PROGRESS)),
+        (9.0, Run, finished),
+        (10.0, Get, status(Status.IN_PROGRESS)),
+        (12.0, Check, status(Status.READY)),
+        (13.0, Get, file),
+    ],
     "a lost transfer": [
         *STARTED,
         (6.0, Check, status(Status.IN_PROGRESS)),
@@ -135,6 +147,7 @@ STORIES: dict[str, list[Step]] = {
 ENDS = {
     "straight": "DELIVERED",
     "troubled": "GENERATION_FAILED",
+    "early": "DELIVERED",
     "a lost transfer": "TRANSFER_LOST",
     "not kept": "UNVERIFIED",
     "another format": "INVALID_FORMAT",
@@ -240,6 +253,15 @@ def test_the_form_of_a_snapshot() -> None:
     }
 
 
+@pytest.mark.rules("D43", "D16", "D18")
+def test_what_happened_once_is_counted_once() -> None:
+    counted = []
+    for play in told("early"):
+        facts = play.driven.snapshot(now=play.now)["facts"]
+        counted.append((facts["run_refusals"], facts["early_errors"]))
+    assert sorted(set(counted)) == [(0, 0), (1, 0), (1, 1)]
+
+
 @pytest.mark.rules("D43", "D44", "D41")
 @pytest.mark.parametrize(
     ("story", "outcome"),
@@ -266,6 +288,42 @@ def test_the_time_away_ages_the_token_and_nothing_else(elapsed: float, unheld: b
     again = back.snapshot(now=0.0)
     assert again["facts"] == {**written["facts"], "token_from": 100.0 + elapsed, "unheld": unheld}
     assert {**again, "facts": None} == {**written, "facts": None}
+
+
+@pytest.mark.rules("D43")
+def test_a_job_may_have_come_far() -> None:
+    session = Session(JOB, now=0.0, number=2**40)
+    back = Session.restore(session.snapshot(now=0.0), job=JOB, token=None, now=0.0, elapsed=0.0)
+    assert back.next_number == 2**40 + 1
+    assert back.outstanding == session.outstanding
+
+
+@pytest.mark.rules("D43", "I1")
+@pytest.mark.parametrize("kind", ["Run", "Check"])
+def test_an_end_with_something_outstanding_is_none(kind: str) -> None:
+    *_, play = told("straight")
+    written = play.driven.snapshot(now=10.0)
+    written["outstanding"] = [[kind, 3, 1.0, "pdf"]]
+    with pytest.raises(LocalProtocolError, match=r"^snapshot: outstanding is damaged, or of another job$"):
+        Session.restore(written, job=JOB, token=TOKEN, now=10.0, elapsed=0.0)
+
+
+@pytest.mark.rules("D43", "D21")
+def test_that_nobody_held_the_token_stays_told() -> None:
+    play = Playbook(Session(JOB, seed=9, now=0.0, formats=("pdf",)))
+    play >> token(play[Init])
+    session = play.driven
+    for elapsed in (400.0, 0.0):
+        session = Session.restore(session.snapshot(now=0.0), job=JOB, token=TOKEN, now=0.0, elapsed=elapsed)
+        assert session.outcome is None
+    session.receive(lost(play[Run]), now=0.0)
+    when, event = session.alarm
+    (check,) = session.receive(event, now=when)
+    session.receive(refused(Refusal.DOWNLOAD_FAILED)(check.number), now=when)
+    again = Session.restore(session.snapshot(now=when), job=JOB, token=TOKEN, now=0.0, elapsed=0.0)
+    assert session.outcome is not None
+    assert session.outcome.unheld
+    assert again.outcome == session.outcome
 
 
 @pytest.mark.rules("D43", "R10")

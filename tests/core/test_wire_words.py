@@ -36,9 +36,11 @@ from reportdl_core.disposition import format_disposition, parse_disposition
 from reportdl_core.endpoint_messages import Refuse, StatusIs, Token
 from reportdl_core.envelope import Envelope, clean_message, masked, read_envelope
 from reportdl_core.events import Status
+from reportdl_core.facts import Facts
 from reportdl_core.http_head import Framing, Head
 from reportdl_core.lookup_exchange import LookupExchange, rows_of
 from reportdl_core.renewal import RenewalExchange, token_request
+from reportdl_core.verdicts import note
 from reportdl_core.wire import answer, hidden_in, outgoing
 from reportdl_core.wire_endpoint import response
 
@@ -61,6 +63,10 @@ def said(command: Request, body: object, *headers: tuple[str, str], code: int = 
 def refused(event: Event) -> Refused:
     assert isinstance(event, Refused), event
     return event
+
+
+def facts() -> Facts:
+    return Facts(number=1, began=0.0, end=9.0, due=0.0, quiet_since=0.0)
 
 
 # ---- requests
@@ -94,6 +100,9 @@ def test_of_a_token_s_spellings_the_longest_is_looked_for_first() -> None:
         (outgoing, "a command"),
         (response, "an answer"),
         (answer_of, "a failure"),
+        (lambda stranger: answer_of(StatusReported(number=1, status=stranger)), "a status"),
+        (lambda stranger: answer_of(Refused(number=1, refusal=stranger)), "a refusal"),
+        (lambda stranger: note(facts(), CHECK, stranger, 0.0), "a failure"),
         (lambda stranger: rows_of(stranger, {}), "a question"),
         (
             lambda stranger: LookupExchange(LookUp(number=1, question=stranger, deadline=9.0), policy=Policy()),
