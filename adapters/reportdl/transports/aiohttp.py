@@ -11,6 +11,7 @@ import functools
 import ssl
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Final, final
 
 import aiohttp
@@ -49,8 +50,9 @@ class _Failed(Exception):
         self.sent = sent
 
 
-async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+async def _once(ours: dict[str, str], request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     request.headers.popall("Cookie", None)  # a user's session may keep a jar (D30)
+    request.headers.update(ours)
     try:
         return await handler(request)
     except _UNSENT as error:
@@ -102,7 +104,7 @@ class AiohttpTransport:
             server_hostname=errand.origin.host if exchange.own_connection else None,
             read_bufsize=_BUFFER,
             max_field_size=_FIELD,
-            middlewares=(_once,),
+            middlewares=(partial(_once, errand.headers),),
         )
 
     async def aclose(self) -> None:
