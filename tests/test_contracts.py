@@ -157,7 +157,7 @@ def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def test_importing_reportdl_loads_no_extra() -> None:
-    script = "import sys, reportdl; print(*sys.modules)"
+    script = "import sys, reportdl; reportdl.Client; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split())

@@ -8,6 +8,8 @@ import inspect
 import itertools
 import pickle
 import pkgutil
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -102,6 +104,27 @@ def test_a_module_has_what_it_says(name: str) -> None:
     module = importlib.import_module(name)
     missing = [public for public in module.__all__ if not hasattr(module, public)]
     assert not missing
+
+
+def test_what_is_loaded_late_is_what_checkers_see() -> None:
+    tree = ast.parse(inspect.getsource(reportdl))
+    seen = {
+        node.module: {alias.name for alias in node.names}
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module not in ("__future__", "typing", "importlib", "reportdl")
+    }
+    assert {place: set(names.split()) for place, names in vars(reportdl)["_PLACES"].items()} == seen
+    assert set().union(*seen.values()) | {"aio"} == set(reportdl.__all__)
+    assert set(reportdl.__all__) <= set(dir(reportdl))
+
+
+def test_the_package_loads_nothing_that_takes_time_before_it_is_used() -> None:
+    code = "import sys, reportdl.cli\nprint(*sorted(sys.modules))\nreportdl.Client\nprint(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = (set(line.split()) for line in done.stdout.splitlines())
+    ours = {name for name in before if name.startswith("reportdl")}
+    assert ours == {"reportdl", "reportdl.cli", "reportdl.cli.loading"}
+    assert "reportdl_core" in after
 
 
 def test_a_name_that_is_not_there_is_an_error() -> None:

@@ -10,43 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reportdl.checkpoints import Checkpoint, CheckpointFile, CheckpointUnusable
-from reportdl.client import DEFAULT_POLICY, Client, download, formats
-from reportdl.credentials import ApplicationKey, Bearer, Credentials, Token
-from reportdl.errors import (
-    AccessDenied,
-    CredentialsRefused,
-    DownloadError,
-    EndpointMissing,
-    FileNotKeptError,
-    FormatNotOffered,
-    GenerationFailed,
-    InvalidJob,
-    LocalProtocolError,
-    NotDownloadable,
-    ReportdlError,
-    ReportNotFound,
-    ServerError,
-    ServerProtocolError,
-    SessionExpired,
-    TimedOut,
-    TransferLost,
-    Unreachable,
-    UnverifiedFile,
-)
-from reportdl.files import Clash, TargetUnusable
-from reportdl.network import Network
-from reportdl.origin import InvalidUrl
-from reportdl.progress import Progress
-from reportdl_core.errors import Reason
-from reportdl_core.exported import exported as _exported
-from reportdl_core.job import Job
-from reportdl_core.lifecycle import State
-from reportdl_core.outcome import Evidence, Outcome, Receipt
-from reportdl_core.policy import Expiry, Policy, Preflight
-from reportdl_core.questions import ListedReport, Segment
-from reportdl_core.sink import NotKept
-
 __version__ = "0.1.0"
 
 __all__ = [
@@ -100,17 +63,81 @@ __all__ = [
     "formats",
 ]
 
-_exported(__name__, globals(), __all__)
-
 if TYPE_CHECKING:
     # To a checker, a `__getattr__` would make every misspelt name an Any.
     from reportdl import aio
+    from reportdl.checkpoints import Checkpoint, CheckpointFile, CheckpointUnusable
+    from reportdl.client import DEFAULT_POLICY, Client, download, formats
+    from reportdl.credentials import ApplicationKey, Bearer, Credentials, Token
+    from reportdl.errors import (
+        AccessDenied,
+        CredentialsRefused,
+        DownloadError,
+        EndpointMissing,
+        FileNotKeptError,
+        FormatNotOffered,
+        GenerationFailed,
+        InvalidJob,
+        LocalProtocolError,
+        NotDownloadable,
+        ReportdlError,
+        ReportNotFound,
+        ServerError,
+        ServerProtocolError,
+        SessionExpired,
+        TimedOut,
+        TransferLost,
+        Unreachable,
+        UnverifiedFile,
+    )
+    from reportdl.files import Clash, TargetUnusable
+    from reportdl.network import Network
+    from reportdl.origin import InvalidUrl
+    from reportdl.progress import Progress
+    from reportdl_core.errors import Reason
+    from reportdl_core.job import Job
+    from reportdl_core.lifecycle import State
+    from reportdl_core.outcome import Evidence, Outcome, Receipt
+    from reportdl_core.policy import Expiry, Policy, Preflight
+    from reportdl_core.questions import ListedReport, Segment
+    from reportdl_core.sink import NotKept
 else:
+    # Loaded when the first of them is used: the command hears Ctrl-C before anything is loaded that takes time (D38).
+    _PLACES = {
+        "reportdl.checkpoints": "Checkpoint CheckpointFile CheckpointUnusable",
+        "reportdl.client": "DEFAULT_POLICY Client download formats",
+        "reportdl.credentials": "ApplicationKey Bearer Credentials Token",
+        "reportdl.errors": (
+            "AccessDenied CredentialsRefused DownloadError EndpointMissing FileNotKeptError FormatNotOffered "
+            "GenerationFailed InvalidJob LocalProtocolError NotDownloadable ReportdlError ReportNotFound "
+            "ServerError ServerProtocolError SessionExpired TimedOut TransferLost Unreachable UnverifiedFile"
+        ),
+        "reportdl.files": "Clash TargetUnusable",
+        "reportdl.network": "Network",
+        "reportdl.origin": "InvalidUrl",
+        "reportdl.progress": "Progress",
+        "reportdl_core.errors": "Reason",
+        "reportdl_core.job": "Job",
+        "reportdl_core.lifecycle": "State",
+        "reportdl_core.outcome": "Evidence Outcome Receipt",
+        "reportdl_core.policy": "Expiry Policy Preflight",
+        "reportdl_core.questions": "ListedReport Segment",
+        "reportdl_core.sink": "NotKept",
+    }
 
     def __getattr__(name: str) -> object:
-        # The async side is loaded when it is used: its transport's library is an extra.
-        if name == "aio":
-            from importlib import import_module
+        from importlib import import_module
 
+        # The async side apart: its transport's library is an extra.
+        if name == "aio":
             return import_module("reportdl.aio")
-        raise AttributeError(f"module 'reportdl' has no attribute {name!r}")
+        if name not in __all__:
+            raise AttributeError(f"module 'reportdl' has no attribute {name!r}")
+        for place, names in _PLACES.items():
+            module = import_module(place)
+            globals().update({one: getattr(module, one) for one in names.split()})
+        import_module("reportdl_core.exported").exported(__name__, globals(), __all__)
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

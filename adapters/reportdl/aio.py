@@ -6,6 +6,7 @@ Must never hold policy, nor say again what `calls` says for both. aiohttp is use
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 
@@ -43,8 +44,9 @@ T = TypeVar("T")
 class AsyncClient:
     """Brings reports home from one server, many at once. Close it, or use it in an `async with`; it serves one loop.
 
-    `url`, `policy`, `network` and `allow_insecure` as for `Client`. `session` is an `aiohttp.ClientSession` and
-    `client` an `httpx2.AsyncClient` of your own to use instead; neither is closed here. `transport` replaces both.
+    `url`, `policy`, `network`, `allow_insecure` and `affinity_cookies` as for `Client`. `session` is an
+    `aiohttp.ClientSession` and `client` an `httpx2.AsyncClient` of your own to use instead; neither is closed here.
+    `transport` replaces both.
     Without any of them: aiohttp under asyncio, httpx2 under trio; ImportError names the extra that is missing.
     """
 
@@ -59,12 +61,15 @@ class AsyncClient:
         client: Httpx2Client | None = None,
         transport: AsyncTransport | None = None,
         allow_insecure: bool = False,
+        affinity_cookies: Iterable[str] = (),
     ) -> None:
         if sum(given is not None for given in (session, client, transport)) > 1:
             raise TypeError("hand in one of session, client and transport")
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
-        self._calls = Calls.of(origin=self.origin, credentials=credentials, policy=policy)
+        self._calls = Calls.of(
+            origin=self.origin, credentials=credentials, policy=policy, affinity_cookies=affinity_cookies
+        )
         self._network, self._session, self._client = network, session, client
         self._owned = transport is None
         self._transport = transport

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Final, Generic, Self, TypeVar, final
@@ -21,6 +21,7 @@ from reportdl.logs import bound
 from reportdl.origin import Origin
 from reportdl.progress import OnProgress, Reporter
 from reportdl.renewals import Renewals
+from reportdl_core.affinity import cookie_names
 from reportdl_core.asking import Asking
 from reportdl_core.commands import Command
 from reportdl_core.download import Download
@@ -31,6 +32,7 @@ from reportdl_core.lookup import ReportsLookup, SegmentsLookup
 from reportdl_core.outcome import Outcome, Receipt
 from reportdl_core.policy import Policy
 from reportdl_core.questions import ListedReport, Segment
+from reportdl_core.secret import Secret
 
 __all__ = ["DEFAULT_POLICY", "AskingCall", "Calls", "DownloadCall"]
 
@@ -54,11 +56,20 @@ class Calls:
     credentials: Credentials
     policy: Policy
     renewals: Renewals
+    affinity: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, *, origin: Origin, credentials: Credentials, policy: Policy) -> Self:
-        """What a new client's calls have in common."""
-        return cls(origin=origin, credentials=credentials, policy=policy, renewals=Renewals(credentials))
+    def of(
+        cls, *, origin: Origin, credentials: Credentials, policy: Policy, affinity_cookies: Iterable[str] = ()
+    ) -> Self:
+        """What a new client's calls have in common. Raises UnusableCookieName."""
+        return cls(
+            origin=origin,
+            credentials=credentials,
+            policy=policy,
+            renewals=Renewals(credentials),
+            affinity=cookie_names(affinity_cookies),
+        )
 
     def formats(self, element: int | str, segment: int | str, *, now: float) -> AskingCall[tuple[str, ...]]:
         """To be driven without an observer. Raises InvalidJob."""
@@ -97,7 +108,7 @@ class Calls:
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
         place = destination(to, job=job, clash=clash)
         download = Download(job, policy=self.policy, seed=_seed(), now=clock())
-        return self._watched(download, place, clock, on_progress, on_checkpoint, observe)
+        return self._watched(download, place, clock, on_progress, on_checkpoint, observe, {})
 
     def resume(
         self,
@@ -113,7 +124,7 @@ class Calls:
         """The same for a job that was begun before. Raises CheckpointUnusable and TargetUnusable."""
         download = taken_up(checkpoint, origin=self.origin, policy=self.policy, now=clock())
         place = destination(to, job=download.job, clash=clash)
-        return self._watched(download, place, clock, on_progress, on_checkpoint, observe)
+        return self._watched(download, place, clock, on_progress, on_checkpoint, observe, checkpoint.cookies)
 
     def _watched(
         self,
@@ -123,6 +134,7 @@ class Calls:
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
         observe: Observe | None,
+        cookies: Mapping[str, Secret],
     ) -> DownloadCall:
         job = download.job
         log = bound(element=job.element, segment=job.segment, format=job.format)
@@ -134,11 +146,13 @@ class Calls:
             sink=place,
             progress=reporter.received,
             renewals=self.renewals,
+            affinity=self.affinity,
+            cookies=cookies,
         )
         # What must be on disk is written before anybody is told (D43).
         observers: list[Observer] = []
         if on_checkpoint is not None:
-            observers.append(Checkpointing(download, origin=self.origin, on_checkpoint=on_checkpoint))
+            observers.append(Checkpointing(download, errands, origin=self.origin, on_checkpoint=on_checkpoint))
         if observe is not None:
             observers.append(observe(download))
         return DownloadCall(download, errands, _InTurn((*observers, reporter)) if observers else reporter, place)

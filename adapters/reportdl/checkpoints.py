@@ -13,9 +13,10 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
+from reportdl.errands import Errands
 from reportdl.origin import Origin
 from reportdl.spool import write_whole
 from reportdl_core.commands import Command
@@ -34,6 +35,7 @@ __all__ = ["Checkpoint", "CheckpointFile", "CheckpointUnusable", "Checkpointing"
 
 _VERSION: Final = 1
 _CONTEXT: Final = b"reportdl checkpoint\0"
+_COOKIES: Final = b"cookies\0"
 
 
 class CheckpointUnusable(ReportdlError):
@@ -46,7 +48,8 @@ class Checkpoint:
     """A job at one moment: what `Client.resume` goes on from, in this process or another one (D43).
 
     `origin` is the server's base URL, `snapshot` the core's own record as JSON values, `written` the hour in seconds
-    since 1970. `token` is in no repr, and never pickled: `sealed` writes all of it down.
+    since 1970. `token` and the values of `cookies`, those of `affinity_cookies`, are in no repr, and never pickled:
+    `sealed` writes all of it down.
     """
 
     origin: str
@@ -55,6 +58,7 @@ class Checkpoint:
     snapshot: Mapping[str, Any]
     token: Secret | None
     written: float
+    cookies: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
 
     @property
     def over(self) -> bool:
@@ -71,8 +75,11 @@ class Checkpoint:
             "written": self.written,
             "snapshot": dict(self.snapshot),
         }
-        token = None if self.token is None else seal.seal(self.token, context=_context(said))
-        said["token"] = None if token is None else base64.b64encode(token).decode("ascii")
+        context = _context(said)
+        said["token"] = None if self.token is None else _sealed(self.token, seal, context)
+        if self.cookies:
+            cookies = json.dumps({name: value.reveal() for name, value in self.cookies.items()})
+            said["cookies"] = _sealed(Secret(cookies), seal, _COOKIES + context)
         return json.dumps(said, allow_nan=False)
 
     @classmethod
@@ -91,19 +98,29 @@ def _context(said: Mapping[str, Any]) -> bytes:
     return _CONTEXT + json.dumps(said, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
 
 
+def _sealed(secret: Secret, seal: Seal, context: bytes) -> str:
+    return base64.b64encode(seal.seal(secret, context=context)).decode("ascii")
+
+
+def _unsealed(sealed: object, seal: Seal, context: bytes) -> Secret:
+    try:
+        raw = base64.b64decode(str(sealed), validate=True)
+    except binascii.Error:
+        raw = b""
+    return seal.open(raw, context=context)
+
+
 def _opened(line: str | bytes, seal: Seal) -> Checkpoint:
     read: object = json.loads(line)
     if not isinstance(read, dict):
         raise ValueError("no object")
     said = cast("dict[str, Any]", read)
-    sealed: object = said.pop("token")
-    token: Secret | None = None
-    if sealed is not None:
-        try:
-            raw = base64.b64decode(str(sealed), validate=True)
-        except binascii.Error:
-            raw = b""
-        token = seal.open(raw, context=_context(said))
+    sealed, cookies = said.pop("token"), said.pop("cookies", None)
+    context = _context(said)
+    token = None if sealed is None else _unsealed(sealed, seal, context)
+    held: dict[str, object] = {}
+    if cookies is not None:
+        held = dict(json.loads(_unsealed(cookies, seal, _COOKIES + context).reveal()))
     if said["version"] != _VERSION or not isinstance(said["snapshot"], dict):
         raise ValueError("another version")
     element, segment, format = said["job"]
@@ -114,6 +131,7 @@ def _opened(line: str | bytes, seal: Seal) -> Checkpoint:
         snapshot=cast("dict[str, Any]", said["snapshot"]),
         token=token,
         written=float(said["written"]),
+        cookies={name: Secret(str(value)) for name, value in held.items()},
     )
 
 
@@ -125,10 +143,11 @@ OnCheckpoint = Callable[[Checkpoint], None]
 class Checkpointing:
     """Observes one download: hands a checkpoint over at every move (see `drivers.Observer`)."""
 
-    __slots__ = ("_download", "_on_checkpoint", "_origin")
+    __slots__ = ("_download", "_errands", "_on_checkpoint", "_origin")
 
-    def __init__(self, download: Download, *, origin: Origin, on_checkpoint: OnCheckpoint) -> None:
+    def __init__(self, download: Download, errands: Errands, *, origin: Origin, on_checkpoint: OnCheckpoint) -> None:
         self._download, self._origin, self._on_checkpoint = download, str(origin), on_checkpoint
+        self._errands = errands
 
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
         """Where this raises, nothing of `new` is executed: a `run` that no checkpoint shows could be sent twice."""
@@ -141,6 +160,7 @@ class Checkpointing:
                 snapshot=download.snapshot(now=now),
                 token=download.token,
                 written=time.time(),  # the next process has another monotonic clock
+                cookies=self._errands.cookies,
             )
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 
@@ -38,7 +39,9 @@ class Client:
 
     `url` is the server's base URL. `network` says how to reach it (proxy, CA bundle, client certificate), `pool` is
     a `urllib3.PoolManager` of your own to use instead (it is never closed here), `transport` replaces urllib3
-    altogether. `allow_insecure` permits http:// beyond loopback (D33).
+    altogether. `allow_insecure` permits http:// beyond loopback (D33). `affinity_cookies` names the cookies by which a
+    load balancer in front of several web nodes finds the one that holds a session, such as ("AWSALB",): these alone are
+    sent back, within one session; without them no cookie is (D30).
     """
 
     def __init__(
@@ -51,10 +54,13 @@ class Client:
         pool: Pools | None = None,
         transport: Transport | None = None,
         allow_insecure: bool = False,
+        affinity_cookies: Iterable[str] = (),
     ) -> None:
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
-        self._calls = Calls.of(origin=self.origin, credentials=credentials, policy=policy)
+        self._calls = Calls.of(
+            origin=self.origin, credentials=credentials, policy=policy, affinity_cookies=affinity_cookies
+        )
         self._owned = transport is None
         if transport is None:
             # When it is used: async code and transports of one's own do without urllib3, half of all that is imported.

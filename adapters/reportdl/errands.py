@@ -6,14 +6,15 @@ never send anything itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, final
 
 from reportdl.credentials import Credentials
 from reportdl.origin import Origin
 from reportdl.renewals import Renewals, SharedRenewal
-from reportdl_core.commands import Get, LookUp, RenewCredentials, Request
+from reportdl_core.affinity import Cookies
+from reportdl_core.commands import Get, Init, LookUp, RenewCredentials, Request
 from reportdl_core.errors import Refusal
 from reportdl_core.events import Event, Refused, Sent
 from reportdl_core.exchange import Exchange, Progress
@@ -125,10 +126,22 @@ class Errand:
 class Errands:
     """Makes errands for one job. `sink` is where its file goes; None for a job that fetches none.
 
-    `renewals` are those that its jobs share with the other jobs of a client (D16).
+    `renewals` are those that its jobs share with the other jobs of a client (D16). `affinity` names the cookies that
+    go with a session, `cookies` are those of a session that is taken up again (D30, D43).
     """
 
-    __slots__ = ("_awaited", "_credentials", "_origin", "_policy", "_progress", "_renewals", "_sink", "_version")
+    __slots__ = (
+        "_affinity",
+        "_awaited",
+        "_cookies",
+        "_credentials",
+        "_origin",
+        "_policy",
+        "_progress",
+        "_renewals",
+        "_sink",
+        "_version",
+    )
 
     def __init__(
         self,
@@ -139,12 +152,20 @@ class Errands:
         sink: Sink | None = None,
         progress: Progress | None = None,
         renewals: Renewals | None = None,
+        affinity: tuple[str, ...] = (),
+        cookies: Mapping[str, Secret] | None = None,
     ) -> None:
         self._origin, self._credentials, self._policy = origin, credentials, policy
         self._sink, self._progress = sink, progress
+        self._affinity, self._cookies = affinity, Cookies(affinity, cookies)
         self._renewals = renewals or Renewals(credentials)
         self._version = credentials.version
         self._awaited = 0
+
+    @property
+    def cookies(self) -> Mapping[str, Secret]:
+        """The session's cookies, for whoever goes on with it elsewhere."""
+        return self._cookies.values
 
     def begin(self, command: Request | RenewCredentials | LookUp) -> Errand | Event:
         """An errand for the transport, or the command's answer where nothing needs to be sent."""
@@ -160,7 +181,16 @@ class Errands:
         if isinstance(command, LookUp):
             return self._errand(LookupExchange(command, policy=self._policy, hidden=hidden), vouching)
         sink = self._sink if isinstance(command, Get) else None
-        exchange = Exchange(command, policy=self._policy, sink=sink, progress=self._progress, hidden=hidden)
+        if isinstance(command, Init):
+            self._cookies = Cookies(self._affinity)  # a session begins anew, perhaps on another node
+        exchange = Exchange(
+            command,
+            policy=self._policy,
+            sink=sink,
+            progress=self._progress,
+            hidden=hidden,
+            cookies=self._cookies if self._affinity else None,
+        )
         return self._errand(exchange, vouching)
 
     def _renew(self, command: RenewCredentials) -> Errand | Event:

@@ -8,8 +8,10 @@ Must never retry (D23).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, final
 
+from reportdl_core.affinity import Cookies
 from reportdl_core.coding import plain
 from reportdl_core.commands import Get, Request, Run
 from reportdl_core.envelope import telling
@@ -32,11 +34,24 @@ CHUNK: Final = 1024 * 1024
 class Exchange:
     """One request and its answer. `hidden` are the secrets that go with it, which no echo of a server's may show.
 
+    `cookies` are those of the session, where some are named (D30).
+
     Call `head`, then `feed` until the body ends or it returns False, then `finish`; call `lost` instead where the
     answer will not come or breaks off. `finish` and `lost` return the event that answers the command.
     """
 
-    __slots__ = ("_body", "_head", "_hidden", "_intake", "_progress", "_sink", "command", "outgoing", "policy")
+    __slots__ = (
+        "_body",
+        "_cookies",
+        "_head",
+        "_hidden",
+        "_intake",
+        "_progress",
+        "_sink",
+        "command",
+        "outgoing",
+        "policy",
+    )
 
     command: Request
     policy: Policy
@@ -50,10 +65,14 @@ class Exchange:
         sink: Sink | None = None,
         progress: Progress | None = None,
         hidden: tuple[Secret, ...] = (),
+        cookies: Cookies | None = None,
     ) -> None:
         if isinstance(command, Get) and sink is None:
             raise LocalProtocolError("Get needs a sink for the file")
         self.command, self.policy, self.outgoing = command, policy, outgoing(command)
+        self._cookies = cookies
+        if cookies is not None and (header := cookies.header) is not None:
+            self.outgoing = replace(self.outgoing, headers=(*self.outgoing.headers, ("Cookie", header)))
         self._sink, self._progress, self._hidden = sink, progress, hidden
         self._head: Head | None = None
         self._intake: Intake | None = None
@@ -84,6 +103,8 @@ class Exchange:
         head = self._head = Head.of(status, headers)
         if head.flaw:
             return False
+        if self._cookies is not None:
+            self._cookies.take(head.all("set-cookie"))
         if isinstance(self.command, Get) and self._sink is not None and head.is_file:
             self._intake = Intake(
                 self.command,
@@ -115,7 +136,8 @@ class Exchange:
         return answer(self.command, self._head, body, hidden=self._echoes())
 
     def _echoes(self) -> tuple[str, ...]:
-        return telling(secret.reveal() for secret in self._hidden)
+        sent = self._hidden if self._cookies is None else (*self._hidden, *self._cookies.values.values())
+        return telling(secret.reveal() for secret in sent)
 
     def lost(self, *, sent: Sent, message: str) -> Event:
         """The answer will not come, or broke off: nothing of a file stays. `message` must not hold the target."""

@@ -33,6 +33,7 @@ import reportdl
 from reportdl import aio
 from reportdl.seal import Seal
 from reportdl.server import Accounts, LoopbackServer
+from reportdl.testing.canned import setting
 from reportdl.testing.raw_server import Answer, RawServer, Seen, Then, message
 from reportdl.trace import recording
 from reportdl.transports.aiohttp import AiohttpTransport
@@ -44,6 +45,7 @@ KEY = "canary/application+key=7f3a9c51"
 BEARER = "canary.bearer~token-b7d2e801"
 LEGACY = "canary-legacy-token-0c44d1e9"
 SESSION = "canary+session/token=e5a90b17=="
+COOKIE = "canary.affinity-cookie.91d0e3b8"
 SEAL = Seal(b"canary sealing key of 32 bytes!!")
 
 # Each library with each kind of credential; some of them in `make test`, all in `make deep-adapters`.
@@ -210,10 +212,12 @@ def client_of(way: str, url: str, credentials: reportdl.Credentials) -> Any:
         first_check=0.05, longest_insurance=0.05, first_pause=0.02, longest_pause=0.02, first_contact=0.5, silence=0.5
     )
     if way == "threads":
-        return reportdl.Client(url, credentials=credentials, policy=policy)
+        return reportdl.Client(url, credentials=credentials, policy=policy, affinity_cookies=["AWSALB"])
     make = AiohttpTransport if way == "aiohttp" else Httpx2Transport
     origin = reportdl.Client(url, credentials=credentials).origin
-    return aio.AsyncClient(url, credentials=credentials, policy=policy, transport=make(origin))
+    return aio.AsyncClient(
+        url, credentials=credentials, policy=policy, transport=make(origin), affinity_cookies=["AWSALB"]
+    )
 
 
 def during(
@@ -356,6 +360,11 @@ JSON = {"Content-Type": "application/json"}
 
 
 def echo(seen: Seen) -> Answer:
+    """The same behind a load balancer, which sets a cookie."""
+    return setting(_echo(seen), f"AWSALB={COOKIE}; Path=/")
+
+
+def _echo(seen: Seen) -> Answer:
     """A server that shows whoever asks what it was asked, in a way of its own for each element."""
     answers: dict[str, object] = {
         "get_token": {"token": LEGACY, "expires": "never"},
@@ -408,9 +417,18 @@ def echo(seen: Seen) -> Answer:
 @pytest.mark.rules("D39", "D31", "D34")
 @each_way
 def test_what_a_server_echoes_is_shown_to_nobody(corpus: Corpus, tmp_path: Path, way: str, kind: str) -> None:
+
+    def kept(checkpoint: reportdl.Checkpoint) -> None:
+        corpus.value("checkpoint", checkpoint)
+        corpus.add("sealed", checkpoint.sealed(SEAL))
+
     with RawServer(echo) as server:
-        jobs = [{"element": number, "format": "csv", "to": f"{tmp_path}/{number}/"} for number in range(1, 11)]
+        jobs = [
+            {"element": number, "format": "csv", "to": f"{tmp_path}/{number}/", "on_checkpoint": kept}
+            for number in range(1, 11)
+        ]
         ends = during(corpus, way, server.url, credentials_of(kind), jobs)
+        assert {seen.all("cookie")[0] for seen in server.seen if seen.state == "get"} == {f"AWSALB={COOKIE}"}
         assert any(SESSION in unquote(seen.target.decode()) for seen in server.seen if seen.state == "get")
         if way == "threads":
             with client_of(way, server.url, credentials_of(kind)) as client:
@@ -423,7 +441,7 @@ def test_what_a_server_echoes_is_shown_to_nobody(corpus: Corpus, tmp_path: Path,
     assert ends[:6] == ["ServerProtocolError"] * 3 + ["Receipt"] + ["UnverifiedFile"] * 2
     assert ends[6:] == ["ServerProtocolError"] * 2 + ["FormatNotOffered"]
     assert len(list(tmp_path.rglob("*.csv*"))) == 3
-    assert corpus.betrayed({KEY, BEARER, LEGACY, SESSION}) == []
+    assert corpus.betrayed({KEY, BEARER, LEGACY, SESSION, COOKIE}) == []
 
 
 class BuggyPools:

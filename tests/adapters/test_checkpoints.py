@@ -121,6 +121,26 @@ def test_a_job_that_was_stopped_anywhere_goes_on_from_its_last_checkpoint(
         assert (server.count("run"), server.count("get")) == (1, 1)
 
 
+@pytest.mark.rules("D30", "D39", "D43")
+def test_the_cookies_of_a_session_go_on_with_it_sealed(running: Checkpoint) -> None:
+    saved = dataclasses.replace(running, cookies={"AWSALB": Secret("c00kie/of+a=node"), "zone": Secret("7")})
+    line = saved.sealed(SEAL)
+    assert "c00kie" not in line + repr(saved)
+    assert Checkpoint.opened(line, seal=SEAL) == saved
+    with pytest.raises(TypeError):
+        pickle.dumps(saved)
+    other = dataclasses.replace(saved, written=saved.written + 1.0).sealed(SEAL)
+    for damaged in (
+        {**json.loads(line), "cookies": json.loads(other)["cookies"]},
+        {**json.loads(line), "cookies": json.loads(line)["token"]},
+        {**json.loads(line), "token": json.loads(line)["cookies"]},
+        {**json.loads(line), "cookies": "?"},
+        {**json.loads(line), "cookies": 1},
+    ):
+        with pytest.raises(CheckpointUnusable):
+            Checkpoint.opened(json.dumps(damaged), seal=SEAL)
+
+
 @pytest.mark.rules("D43")
 def test_a_resumed_job_hands_its_first_checkpoint_over_before_it_asks(
     server: LoopbackServer, client: reportdl.Client

@@ -33,7 +33,7 @@ sync "$2/Sales.pdf"
 IMPORTS = {
     "libraries": "urllib3, transitions",
     "core": "reportdl_core",
-    "reportdl": "reportdl",
+    "reportdl": "reportdl; reportdl.Client",  # its names are loaded when the first is used
     "client": "reportdl; reportdl.Client('http://127.0.0.1:9', credentials=reportdl.Token('t'))",
     "async": "reportdl.aio",
 }

@@ -271,9 +271,9 @@ def decoded(coding: str, data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (gzip.compress(b"x") + b"more", "bytes after the end of the coded body"),
-        (gzip.compress(b"x")[:-8] + bytes(8), "the coded body is damaged"),
-        (gzip.compress(b"x")[:-1], "the coded body stops before its end"),
+        (gzip.compress(b"x", mtime=0) + b"more", "bytes after the end of the coded body"),
+        (gzip.compress(b"x", mtime=0)[:-8] + bytes(8), "the coded body is damaged"),
+        (gzip.compress(b"x", mtime=0)[:-1], "the coded body stops before its end"),
     ],
 )
 def test_a_damaged_body_says_how(data: bytes, words: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, final
 
@@ -35,6 +35,7 @@ from reportdl_core.lifecycle import State as SessionState
 from reportdl_core.names import file_name
 from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Preflight
+from reportdl_core.secret import Secret
 
 __all__ = ["Bringer", "Brought", "Failed", "Kept", "Undelivered"]
 
@@ -136,7 +137,7 @@ class Bringer:
     # -- from the server ------------------------------------------------------------------------------------------
 
     async def _outcome(self, row: Row, server: Server, start: Start) -> Outcome:
-        download, begun = self._restored(row, server, start)
+        download, begun, cookies = self._restored(row, server, start)
         if download is None:
             self._store.update(row.id, attempts=row.attempts + 1, began=time.time())
             formats = await self._formats(row, server)
@@ -148,11 +149,13 @@ class Bringer:
             download = Download(row.job, policy=server.policy, seed=seed(), now=now, formats=formats)
             self._store.update(row.id, state=State.RUNNING.value)
         if download.outcome is None:
-            await self._drive(download, row, server, begun)
+            await self._drive(download, row, server, begun, cookies)
         assert download.outcome is not None
         return download.outcome
 
-    async def _drive(self, download: Download, row: Row, server: Server, begun: Begun) -> None:
+    async def _drive(
+        self, download: Download, row: Row, server: Server, begun: Begun, cookies: Mapping[str, Secret]
+    ) -> None:
         sink = self._holding.sink(row.id)
         reporter = Reporter(
             download,
@@ -160,8 +163,10 @@ class Bringer:
             log=bound(element=row.job.element, segment=row.job.segment, format=row.job.format, line=row.line),
             on_progress=functools.partial(self._watch, row),
         )
+        errands = server.errands(sink=sink, progress=reporter.received, cookies=cookies)
         keeper = Keeper(
             download,
+            errands,
             store=self._store,
             row=row.id,
             runs=row.runs,
@@ -170,26 +175,26 @@ class Bringer:
             origin=server.origin,
             reporter=reporter,
         )
-        errands = server.errands(sink=sink, progress=reporter.received)
         try:
             await drive(download, errands=errands, transport=server.transport, observer=keeper)
         finally:
             sink.discard()
 
-    def _restored(self, row: Row, server: Server, start: Start) -> tuple[Download | None, Begun]:
+    def _restored(self, row: Row, server: Server, start: Start) -> tuple[Download | None, Begun, Mapping[str, Secret]]:
         """The download as it was left. Taken up, all that was in flight is lost, perhaps sent (D43)."""
         if row.checkpoint is None:
-            return None, Begun.HERE
+            return None, Begun.HERE, {}
         now = anyio.current_time()
         try:
             checkpoint = Checkpoint.opened(row.checkpoint, seal=self._seal)
             if start is Start.GO_ON:
-                return gone_on(checkpoint, origin=server.origin, policy=server.policy, now=now), Begun.HERE
+                download = gone_on(checkpoint, origin=server.origin, policy=server.policy, now=now)
+                return download, Begun.HERE, checkpoint.cookies
             download = taken_up(checkpoint, origin=server.origin, policy=server.policy, now=now)
         except CheckpointUnusable as error:
             self._note(row, f"begun again: {error}")
-            return None, Begun.HERE
-        return download, Begun.TAKEN_UP if row.got is None else Begun.SERVED
+            return None, Begun.HERE, {}
+        return download, Begun.TAKEN_UP if row.got is None else Begun.SERVED, checkpoint.cookies
 
     async def _formats(self, row: Row, server: Server) -> tuple[str, ...] | Outcome | None:
         """What the element offers, asked once for all of its rows (D12); why not, for this row alone."""

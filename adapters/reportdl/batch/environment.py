@@ -42,12 +42,16 @@ def holding() -> str:
 
 
 def server() -> Server:
-    """The server, from REPORTDL_URL and the variables that hold credentials. Raises EnvironmentUnusable."""
+    """The server, from REPORTDL_URL, the variables that hold credentials, and REPORTDL_AFFINITY_COOKIE.
+
+    Raises EnvironmentUnusable, UnusableCookieName.
+    """
     url = os.environ.get("REPORTDL_URL")
     if not url:
         raise EnvironmentUnusable("REPORTDL_URL must name the server")
     insecure = os.environ.get("REPORTDL_ALLOW_INSECURE") == "1"
-    return Server(url, credentials=_credentials(), allow_insecure=insecure)
+    affinity = os.environ.get("REPORTDL_AFFINITY_COOKIE", "").split()
+    return Server(url, credentials=_credentials(), allow_insecure=insecure, affinity_cookies=affinity)
 
 
 def _credentials() -> Credentials:

@@ -10,6 +10,7 @@ from typing import Protocol, final
 
 from reportdl.batch.plan import Begun, State, notes_of
 from reportdl.checkpoints import Checkpoint
+from reportdl.errands import Errands
 from reportdl.origin import Origin
 from reportdl.progress import Reporter
 from reportdl.seal import Seal
@@ -44,11 +45,23 @@ class Store(Protocol):
 class Keeper:
     """Observes one download of one row (see `drivers.Observer`): writes first, then tells the reporter."""
 
-    __slots__ = ("_begun", "_download", "_origin", "_reporter", "_restarts", "_row", "_runs", "_seal", "_store")
+    __slots__ = (
+        "_begun",
+        "_download",
+        "_errands",
+        "_origin",
+        "_reporter",
+        "_restarts",
+        "_row",
+        "_runs",
+        "_seal",
+        "_store",
+    )
 
     def __init__(
         self,
         download: Download,
+        errands: Errands,
         *,
         store: Store,
         row: int,
@@ -60,6 +73,7 @@ class Keeper:
     ) -> None:
         self._download, self._store, self._row, self._runs = download, store, row, runs
         self._seal, self._origin, self._reporter = seal, str(origin), reporter
+        self._errands = errands
         self._begun, self._restarts = begun, len(download.restarts)
 
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
@@ -87,6 +101,7 @@ class Keeper:
             snapshot=download.snapshot(now=now),
             token=download.token,
             written=wall,
+            cookies=self._errands.cookies,
         )
         values: dict[str, object] = {"state": State.RUNNING.value, "checkpoint": checkpoint.sealed(self._seal)}
         if any(isinstance(command, Run) for command in new):

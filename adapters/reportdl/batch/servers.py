@@ -6,6 +6,7 @@ Must never make more than one transport for a server, nor ask one element for it
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, final
 
 import anyio
@@ -18,11 +19,13 @@ from reportdl.errands import Errands
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.renewals import Renewals
+from reportdl_core.affinity import cookie_names
 from reportdl_core.exchange import Progress
 from reportdl_core.inquiry import Inquiry
 from reportdl_core.job import Job
 from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Policy
+from reportdl_core.secret import Secret
 from reportdl_core.sink import Sink
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ def seed() -> int:
 
 @final
 class Server:
-    """A server that a batch takes reports from. `url`, `policy`, `network` and `allow_insecure` as for `Client`."""
+    """A server that a batch takes reports from. The parameters are those of `Client`."""
 
     def __init__(
         self,
@@ -49,10 +52,12 @@ class Server:
         network: Network | None = None,
         allow_insecure: bool = False,
         transport: AsyncTransport | None = None,
+        affinity_cookies: Iterable[str] = (),
     ) -> None:
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
         self.credentials: Credentials = credentials
+        self._affinity = cookie_names(affinity_cookies)
         self._client = AsyncClient(
             url,
             credentials=credentials,
@@ -80,10 +85,23 @@ class Server:
         """The formats of an element are known: nobody needs to wait any more."""
         self._asking.pop(element, None)
 
-    def errands(self, *, sink: Sink | None = None, progress: Progress | None = None) -> Errands:
-        """What makes the requests of one job."""
+    def errands(
+        self,
+        *,
+        sink: Sink | None = None,
+        progress: Progress | None = None,
+        cookies: Mapping[str, Secret] | None = None,
+    ) -> Errands:
+        """What makes the requests of one job; `cookies` are its session's, where it was begun before."""
         return Errands(
-            self.origin, self.credentials, self.policy, sink=sink, progress=progress, renewals=self._renewals
+            self.origin,
+            self.credentials,
+            self.policy,
+            sink=sink,
+            progress=progress,
+            renewals=self._renewals,
+            affinity=self._affinity,
+            cookies=cookies,
         )
 
     async def formats(self, job: Job) -> tuple[str, ...] | Outcome:

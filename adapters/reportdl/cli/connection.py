@@ -51,6 +51,7 @@ class Connection:
     timeout: float
     profile: Path | None
     no_preflight: bool
+    affinity_cookie: tuple[str, ...]
     verbose: bool
 
     @contextmanager
@@ -73,6 +74,7 @@ class Connection:
                 policy=self._policy(allow_unverified),
                 transport=Watched(transport, watcher),
                 allow_insecure=True,  # it has been allowed, or refused, already
+                affinity_cookies=self.affinity_cookie,
             )
         finally:
             transport.close()
@@ -89,6 +91,7 @@ class Connection:
             policy=self._policy(allow_unverified=False),
             network=self.network,
             allow_insecure=True,  # it has been allowed, or refused, already
+            affinity_cookies=self.affinity_cookie,
         )
 
     def _warn(self) -> None:

@@ -79,6 +79,15 @@ _OPTIONS: Final = (
         help="Decide as fits the server that `reportdl conform --save-profile` examined.",
     ),
     click.option("--no-preflight", is_flag=True, help="Do not ask for the formats first: one request less."),
+    click.option(
+        "--affinity-cookie",
+        envvar="REPORTDL_AFFINITY_COOKIE",
+        show_envvar=True,
+        multiple=True,
+        metavar="NAME",
+        help="Send this cookie back, by which a load balancer finds the web node; may be given several times. No other "
+        "cookie is sent.",
+    ),
     click.option("-v", "--verbose", is_flag=True, help="Log each request and each move to stderr."),
 )
 

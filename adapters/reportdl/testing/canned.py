@@ -6,6 +6,7 @@ Constants. Must never depend on what a transport does.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Final
 
 from reportdl.testing.raw_server import Answer, Seen, message
@@ -24,6 +25,7 @@ __all__ = [
     "WHOLE",
     "chunk",
     "good_answer",
+    "setting",
 ]
 
 JSON: Final = {"Content-Type": "application/json"}
@@ -44,6 +46,13 @@ _GOOD: Final = {"formats": LISTED, "init": ISSUED, "run": OK, "check": CHECKING,
 def good_answer(seen: Seen) -> Answer:
     """What a server says with which nothing is wrong."""
     return _GOOD[seen.state]
+
+
+def setting(answer: Answer, *cookies: str) -> Answer:
+    """The same answer, which sets these cookies: each in a line of its own."""
+    status, _, rest = answer.data.partition(b"\r\n")
+    lines = b"".join(f"Set-Cookie: {cookie}\r\n".encode("latin-1") for cookie in cookies)
+    return replace(answer, data=status + b"\r\n" + lines + rest)
 
 
 def chunk(data: bytes) -> bytes:

@@ -21,6 +21,7 @@ from reportdl.testing.canned import (
     OK,
     WAKE,
     good_answer,
+    setting,
 )
 from reportdl.testing.raw_server import Answer, RawServer, Seen, Then, message
 from reportdl.testing.stage import CREDENTIAL, TOKEN, Stage
@@ -137,6 +138,20 @@ class HandedInContract:
             assert event.refusal is Refusal.REDIRECTED
         assert server.states == ["formats", "check", "check"]
         assert [seen.all("cookie") for seen in server.seen[1:]] == [[], []]
+
+    @pytest.mark.rules("D30")
+    def test_a_cookie_that_is_named_is_the_session_s_and_not_its_own(self, played: Any) -> None:
+        def answer(seen: Seen) -> Answer:
+            said = Answer(data=message(200, JSON, b"{}")) if b"/own/" in seen.target else good_answer(seen)
+            return setting(said, f"web={seen.state}; Path=/", "mine=1")
+
+        stage, server, ask = played(answer)
+        ask()
+        stage.affinity = ("web",)
+        errands = stage.errands()
+        for kind in (Init, Check, Check):
+            stage.perform(kind, errands=errands)
+        assert [seen.all("cookie") for seen in server.seen[1:]] == [[], ["web=init"], ["web=check"]]
 
     @pytest.mark.rules("D34")
     def test_its_defaults_change_no_header_of_ours(self, played: Any) -> None:

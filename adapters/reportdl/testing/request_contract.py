@@ -18,8 +18,9 @@ from reportdl.testing.canned import (
     JSON,
     WHOLE,
     good_answer,
+    setting,
 )
-from reportdl.testing.raw_server import Answer, Then, message
+from reportdl.testing.raw_server import Answer, Seen, Then, message
 from reportdl.testing.stage import CREDENTIAL, TOKEN, Stage
 from reportdl.testing.staging import Staged
 from reportdl_core.commands import Check, Get, Init, ListFormats, RenewCredentials, Run
@@ -127,6 +128,26 @@ class RequestContract(Staged):
         for _ in range(3):
             assert isinstance(stage.perform(Check), StatusReported)
         assert [seen.all("cookie") for seen in server.seen] == [[], [], []]
+
+    @pytest.mark.rules("D30")
+    def test_the_cookies_that_are_named_come_back_within_a_session(self, stage: Stage) -> None:
+
+        def answer(seen: Seen) -> Answer:
+            return setting(good_answer(seen), f"node={seen.state}; Path=/; Secure", "zone=7", "id=x")
+
+        server = stage.serve(answer)
+        stage.affinity = ("node", "zone")
+        errands = stage.errands()
+        for kind in (Init, Run, Check, Get, Init, Check):
+            stage.perform(kind, errands=errands)
+        assert [(seen.state, seen.all("cookie")) for seen in server.seen] == [
+            ("init", []),
+            ("run", ["node=init; zone=7"]),
+            ("check", ["node=run; zone=7"]),
+            ("get", ["node=check; zone=7"]),
+            ("init", []),
+            ("check", ["node=init; zone=7"]),
+        ]
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     @pytest.mark.rules("D31")

@@ -69,6 +69,7 @@ class Stage:
         self.job: Job = Job(element=1042, segment=0, format="pdf")
         self.policy: Policy = Policy(connect_timeout=5.0, stall_timeout=10.0)
         self.credentials: Credentials = Token(CREDENTIAL)
+        self.affinity: tuple[str, ...] = ()
         if library is not None:
             from anyio.from_thread import start_blocking_portal
 
@@ -128,24 +129,47 @@ class Stage:
 
     def errands(self, sink: MemorySink | None = None, progress: Progress | None = None) -> Errands:
         """What a driver needs, for the server and the policy as they are."""
-        return Errands(self.origin, self.credentials, self.policy, sink=sink or MemorySink(), progress=progress)
+        return Errands(
+            self.origin,
+            self.credentials,
+            self.policy,
+            sink=sink or MemorySink(),
+            progress=progress,
+            affinity=self.affinity,
+        )
 
-    def errand(self, command: Request | RenewCredentials, sink: MemorySink | None = None) -> Errand:
-        """What a transport needs for one command."""
-        errand = self.errands(sink).begin(command)
+    def errand(
+        self, command: Request | RenewCredentials, sink: MemorySink | None = None, *, errands: Errands | None = None
+    ) -> Errand:
+        """What a transport needs for one command, of a job of its own if none is given."""
+        errand = (errands or self.errands(sink)).begin(command)
         assert isinstance(errand, Errand)
         return errand
 
-    def begin(self, kind: type[Any], sink: MemorySink | None = None, token: str = TOKEN) -> Begun:
+    def begin(
+        self,
+        kind: type[Any],
+        sink: MemorySink | None = None,
+        token: str = TOKEN,
+        *,
+        errands: Errands | None = None,
+    ) -> Begun:
         """Begin one request."""
-        errand = self.errand(self.command(kind, token), sink)
+        errand = self.errand(self.command(kind, token), sink, errands=errands)
         if self._portal is None:
             return _BegunFlight(cast("Transport", self._transport).flight(errand))
         return _BegunTask(self._portal, self._transport, errand)
 
-    def perform(self, kind: type[Any], sink: MemorySink | None = None, token: str = TOKEN) -> Event:
+    def perform(
+        self,
+        kind: type[Any],
+        sink: MemorySink | None = None,
+        token: str = TOKEN,
+        *,
+        errands: Errands | None = None,
+    ) -> Event:
         """One request from beginning to end."""
-        event = self.begin(kind, sink, token).event()
+        event = self.begin(kind, sink, token, errands=errands).event()
         assert event is not None
         return event
 

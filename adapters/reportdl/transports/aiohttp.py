@@ -49,8 +49,9 @@ class _Failed(Exception):
         self.sent = sent
 
 
-async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+async def _once(ours: dict[str, str], request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     request.headers.popall("Cookie", None)  # a user's session may keep a jar (D30)
+    request.headers.update(ours)
     try:
         return await handler(request)
     except _UNSENT as error:
@@ -87,8 +88,7 @@ class AiohttpTransport:
         if self._session is None or self._alone is None:  # not before: a session belongs to the loop that runs
             self._session, self._alone = _session(self._tls), _session(self._tls, force_close=True)
         exchange = errand.exchange
-        session = self._alone if exchange.own_connection else self._session
-        return session.request(
+        return (self._alone if exchange.own_connection else self._session).request(
             errand.method,
             URL(self._base + errand.target, encoded=True),  # verbatim: a token's %2F and %3d are its own (D3)
             headers=errand.headers,
@@ -102,7 +102,7 @@ class AiohttpTransport:
             server_hostname=errand.origin.host if exchange.own_connection else None,
             read_bufsize=_BUFFER,
             max_field_size=_FIELD,
-            middlewares=(_once,),
+            middlewares=(lambda request, handler: _once(errand.headers, request, handler),),
         )
 
     async def aclose(self) -> None:

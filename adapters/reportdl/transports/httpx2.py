@@ -10,6 +10,7 @@ No policy here.
 from __future__ import annotations
 
 from dataclasses import replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Protocol, final
 
 import anyio
@@ -26,6 +27,7 @@ __all__ = ["Httpx2Client", "Httpx2Transport"]
 
 _UNLIMITED: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=8)
 _ALONE: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+_NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=())  # those that are sent are not httpx2's business (D30)
 
 
 class Httpx2Client(Protocol):
@@ -122,4 +124,4 @@ def _client(network: Network, origin: Origin, limits: httpx2.Limits) -> httpx2.A
     transport = httpx2.AsyncHTTPTransport(
         verify=network.tls(), proxy=network.proxy_for(origin), trust_env=False, limits=limits
     )
-    return httpx2.AsyncClient(transport=transport, trust_env=False)
+    return httpx2.AsyncClient(transport=transport, trust_env=False, cookies=CookieJar(_NO_COOKIES))

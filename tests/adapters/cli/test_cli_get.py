@@ -47,6 +47,41 @@ def test_without_the_preflight_a_short_job_costs_three_requests(reportdl: Run, s
     assert [call.state for call in server.calls] == ["init", "run", "get"]
 
 
+@pytest.mark.rules("D30")
+@pytest.mark.parametrize(
+    ("words", "environment", "asked"),
+    [
+        ((), {}, [False, False, False, False]),
+        (("--affinity-cookie", "other"), {}, [False, False, False, False]),
+        (("--affinity-cookie", "reportdl_session", "--affinity-cookie", "x"), {}, [False, False, True, True]),
+        ((), {"REPORTDL_AFFINITY_COOKIE": "x reportdl_session"}, [False, False, True, True]),
+    ],
+)
+def test_only_a_cookie_that_is_named_comes_back_from_init_on(
+    reportdl: Run, serving: Serving, words: tuple[str, ...], environment: dict[str, str], asked: list[bool]
+) -> None:
+    server = serving(faults=["*.cookie_lock"])
+    assert reportdl("get", "1042", "-f", "csv", *words, url=server.url, **environment).code == 0
+    assert [call.state for call in server.calls] == ["formats", "init", "run", "get"]
+    assert ["cookie" in dict(call.headers) for call in server.calls] == asked
+
+
+@pytest.mark.rules("D30")
+def test_a_batch_sends_named_cookies_too_and_what_is_no_name_is_a_usage_error(
+    reportdl: Run, serving: Serving, tmp_path: Path
+) -> None:
+    server = serving(faults=["*.cookie_lock"])
+    (tmp_path / "jobs.csv").write_text("element,format\n1042,csv\n1042,xml\n")
+    words = ("batch", "jobs.csv", "-o", "out/", "--affinity-cookie", "reportdl_session")
+    assert reportdl(*words, url=server.url).code == 0
+    kept = {call.state for call in server.calls if "cookie" in dict(call.headers)}
+    assert kept == {"run", "get"}
+    before = len(server.calls)
+    ran = reportdl("get", "1042", "-f", "csv", "--affinity-cookie", "a=b", url=server.url)
+    assert (ran.code, ran.err) == (2, "reportdl: an affinity cookie cannot be called 'a=b'\n")
+    assert len(server.calls) == before
+
+
 def test_json_is_one_object_that_describes_the_file(reportdl: Run, serving: Serving) -> None:
     ran = reportdl("get", "1042", "-f", "csv", "--json", url=serving().url)
     said = json.loads(ran.out)

@@ -50,7 +50,7 @@ def test_help_loads_nothing_that_is_heavy(words: list[str]) -> None:
 
 
 def test_the_command_line_adds_click_and_little_else_to_the_package() -> None:
-    plain = python("import sys, reportdl; print(sorted(sys.modules))")
+    plain = python("import sys, reportdl; reportdl.Client; print(sorted(sys.modules))")
     package = {name.partition(".")[0] for name in ast.literal_eval(plain.stdout)}
     added = {name.partition(".")[0] for name in loaded("--help")} - package - set(sys.stdlib_module_names)
     assert {name for name in added if not name.startswith("_")} <= {"click", "colorama"}

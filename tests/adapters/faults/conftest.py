@@ -123,11 +123,12 @@ class Proxies:
         self._cleanup.enter_context(running(command, port, self._folder))
         return f"http://127.0.0.1:{port}"
 
-    def haproxy(self, *ports: int, defaults: str = "", each: str = "") -> str:
+    def haproxy(self, *ports: int, defaults: str = "", backend: str = "", each: str = "") -> str:
+        """The same with HAProxy; a `%` in `each` is the server's own name."""
         port = free_port()
-        servers = "\n".join(f"  server s{one} 127.0.0.1:{one} {each}" for one in ports)
+        lines = [f"  server s{one} 127.0.0.1:{one} {each.replace('%', f's{one}')}" for one in ports]
         config = self._folder / "haproxy.cfg"
-        config.write_text(HAPROXY.format(port=port, defaults=defaults, servers=servers))
+        config.write_text(HAPROXY.format(port=port, defaults=defaults, servers="\n".join([backend, *lines])))
         command = [shutil.which("haproxy") or "haproxy", "-db", "-f", str(config)]
         self._cleanup.enter_context(running(command, port, self._folder))
         return f"http://127.0.0.1:{port}"

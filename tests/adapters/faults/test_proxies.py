@@ -109,6 +109,52 @@ def test_two_nodes_that_share_no_sessions_end_in_a_plain_word(proxies, endpoint,
     assert not (tmp_path / "out").exists()
 
 
+NAMED = """
+    add_header Set-Cookie "node=$upstream_addr; Path=/" always;
+    if ($cookie_node) { proxy_pass http://$cookie_node; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("proxy", "name"),
+    [
+        pytest.param("nginx", "node", marks=pytest.mark.needs("nginx")),
+        pytest.param("haproxy", "SERVERID", marks=pytest.mark.needs("haproxy")),
+    ],
+)
+@pytest.mark.rules("D30", "D43", "I3")
+def test_with_its_affinity_cookie_a_session_stays_on_its_node(proxies, endpoint, tmp_path, proxy, name):
+    """Two nodes that share no sessions, a proxy that knows them by a cookie: also for a job that is taken up again."""
+    nodes = [endpoint(), endpoint()]
+    ports = [node.port for node in nodes]
+    if proxy == "nginx":
+        url = proxies.nginx(*ports, options=NAMED)
+    else:
+        url = proxies.haproxy(*ports, backend=f"  cookie {name} insert indirect nocache", each="cookie %")
+    with reportdl.Client(url, credentials=ANY, policy=POLICY, affinity_cookies=[name]) as client:
+        for number in range(4):
+            client.download(1042, format="csv", to=tmp_path / f"{number}.csv")
+            client.formats(1042)  # one request more: the next session begins on the other node
+    assert sum(node.count("run") for node in nodes) == sum(node.count("get") for node in nodes) == 4
+    assert all(node.count("run") for node in nodes)  # a session begins without the last one's cookie
+    saved = []
+
+    def stop(checkpoint):
+        saved.append(checkpoint)
+        if any(node.count("run") for node in nodes if node.count("run") > runs[node]):
+            raise KeyboardInterrupt
+
+    runs = {node: node.count("run") for node in nodes}
+    with (
+        reportdl.Client(url, credentials=ANY, policy=POLICY, affinity_cookies=[name]) as client,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        client.download(1042, format="csv", to=tmp_path / "5.csv", on_checkpoint=stop)
+    with reportdl.Client(url, credentials=ANY, policy=POLICY, affinity_cookies=[name]) as client:
+        client.resume(saved[-2], to=tmp_path / "5.csv")
+    assert sum(node.count("run") for node in nodes) == sum(node.count("get") for node in nodes) == 5
+
+
 @pytest.mark.needs("nginx")
 @pytest.mark.rules("D21", "I10")
 def test_nginx_cuts_a_transfer(proxies, endpoint, tmp_path):
