@@ -95,6 +95,7 @@ def page(ledger: Ledger) -> str:
         title=escape(f"Batch of {when:%Y-%m-%d %H:%M}"),
         ledger=escape(ledger.path),
         tiles=_tiles(seen),
+        servers=_servers(ledger),
         histogram=histogram(seen.generations),
         failures=_failures(seen.failures),
         notes=_table(("line", "report", "what the ledger says"), ((r.line, r.label, r.note or "") for r in seen.noted)),
@@ -130,6 +131,17 @@ def _tiles(seen: _Seen) -> str:
         f'<div class="tile {escape(word)}"><b>{escape(value)}</b><span>{escape(word)}</span></div>'
         for value, word in said
     )
+
+
+def _servers(ledger: Ledger) -> str:
+    """Whose reports these are: a line where it is one server, else a table."""
+    urls: dict[str, str] = ledger.settings.get("servers", {})
+    if len(urls) < 2:
+        return "".join(f'<p class="where">from {escape(url)}</p>' for url in urls.values())
+    counts, none = ledger.counts(), dict.fromkeys(State, 0)
+    head = ("server", "URL", *(state.value for state in State))
+    rows = ((name, url, *(f"{counts.get(name, none)[state]:,}" for state in State)) for name, url in urls.items())
+    return f"<h2>Servers</h2>{_table(head, rows)}"
 
 
 def _failures(failures: Mapping[str, _Failures]) -> str:

@@ -5,6 +5,7 @@ Must never show a token: the line holds it sealed, bound to all the rest of the 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -25,9 +26,9 @@ class Wished:
 
 
 class Added(NamedTuple):
-    """What became of some lines. `repeated` pairs a line with the earlier one that asks for the same."""
+    """What became of some lines: `new` by server; `repeated` pairs a line with the earlier one of the same job."""
 
-    new: int
+    new: Counter[str]
     repeated: tuple[tuple[int, int], ...]
     refused: int
 
@@ -87,6 +88,6 @@ class Row:
 
     @property
     def label(self) -> str:
-        """What people know it by."""
-        job = self.job
-        return f"{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"
+        """What people know it by; the server's name stands before it where servers have names."""
+        job, at = self.job, f"{self.server}: " if self.server else ""
+        return f"{at}{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"

@@ -38,7 +38,10 @@ def seed() -> int:
 
 @final
 class Server:
-    """A server that a batch takes reports from. `url`, `policy`, `network` and `allow_insecure` as for `Client`."""
+    """A server that a batch takes reports from. `url`, `policy`, `network` and `allow_insecure` as for `Client`.
+
+    `at_once` is how many jobs it is given at a time; None leaves that to the batch.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,9 @@ class Server:
         network: Network | None = None,
         allow_insecure: bool = False,
         transport: AsyncTransport | None = None,
+        at_once: int | None = None,
     ) -> None:
+        self.at_once: int | None = at_once
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
         self.credentials: Credentials = credentials

@@ -15,11 +15,12 @@ import click
 
 from reportdl.cli.batch_options import carrying
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import Connecting, connecting
+from reportdl.cli.options import Connecting, connecting_loosely
 from reportdl.cli.speech import say, tell
 
 if TYPE_CHECKING:
     from reportdl.batch.night import Settings
+    from reportdl.batch.roster import Roster
     from reportdl.cli.batch_options import Carrying
     from reportdl.files import Clash
 
@@ -57,7 +58,7 @@ __all__ = ["batch"]
 )
 @click.option("--dry-run", is_flag=True, help="Read JOBS and say what would be done. Nothing is asked for or written.")
 @carrying
-@connecting
+@connecting_loosely
 def batch(
     *,
     jobs: str,
@@ -101,7 +102,7 @@ def batch(
     )
     _looked_at(jobs, settings)
     if dry_run:
-        _dry(jobs, settings, as_json=carrying.as_json)
+        _dry(jobs, settings, carrying.roster(connection), as_json=carrying.as_json)
         return
     carrying.through(connection, path, settings=settings, jobs=jobs)
 
@@ -144,7 +145,7 @@ class _Plan:
     repeated: int = 0
 
 
-def _dry(jobs: str, settings: Settings, *, as_json: bool) -> None:
+def _dry(jobs: str, settings: Settings, roster: Roster, *, as_json: bool) -> None:
     """What would be done, found out as it would be: in a ledger that is thrown away."""
     import itertools
     import json
@@ -158,10 +159,10 @@ def _dry(jobs: str, settings: Settings, *, as_json: bool) -> None:
 
     plan = _Plan()
     with tempfile.TemporaryDirectory() as folder, Ledger(os.path.join(folder, "dry")) as ledger:
-        lines = wishes(jobs, settings, began=datetime.now().astimezone(), server="")
+        lines = wishes(jobs, settings, began=datetime.now().astimezone(), roster=roster)
         while chunk := list(itertools.islice(lines, 500)):
             added = ledger.add(chunk)
-            plan.jobs, plan.refused = plan.jobs + added.new, plan.refused + added.refused
+            plan.jobs, plan.refused = plan.jobs + added.new.total(), plan.refused + added.refused
             plan.repeated += len(added.repeated)
             again = {later for later, _ in added.repeated}
             for one in chunk:

@@ -103,13 +103,13 @@ def test_an_iterator_that_breaks_is_raised_and_loses_nothing(serving, run, tmp_p
 def test_a_refused_credential_stops_the_batch_at_the_first_job(serving, run, tmp_path):
     server = serving(faults=["*.unauthorized"])
     summary = run([job(format=key) for key in ("csv", "pdf", "image", "xml", "mhtml", "xls")], server, at_once=1)
-    assert summary.stopped is reportdl.Reason.CREDENTIALS
+    assert summary.stopped == {"": reportdl.Reason.CREDENTIALS}
     assert (summary.failed, summary.unfinished) == (1, 5)
     assert len(server.calls) == 1
-    assert "no other could have succeeded either (credentials)" in summary.text()
+    assert "No other could have succeeded either, so they were not begun: credentials." in summary.text()
     server.no_faults()
     again = run([job(format=key) for key in ("csv", "pdf", "image", "xml", "mhtml", "xls")], server)
-    assert (again.done, again.stopped) == (6, None)
+    assert (again.done, again.stopped) == (6, {})
 
 
 @pytest.mark.rules("I13")

@@ -48,15 +48,15 @@ def test_the_batch_of_a_newcomer(desk, serving):
     said = ran.err
     for words_of_it in (
         "line 7: 9999 pdf: There is no element 9999 on the server",
-        "3 of 5 reports are here (3 came now, ",
-        "1 failed: not found, such as: There is no element 9999",
-        "Correct the ids: ",
-        "1 failed: invalid format, such as: Element 1043 does not offer xls; it offers image, pdf, csv.",
-        "1 line of the jobs file cannot be used:",
-        "line 5: element must be an integer of 1 to 19 digits, not '1o42'   [1o42;0;csv;South]",
-        "1 line asks for what an earlier line asks for, and was brought once: 6 repeats 2",
-        "reportdl resume",
-        "--again all",
+        "3 of 5 reports are here (3 came now: ",
+        "1 failed: not found",
+        "-> Correct the ids: ",
+        "1 failed: invalid format",
+        "line 10: 1043 xls: Element 1043 does not offer xls; it offers image, pdf, csv.",
+        "1 line of the list cannot be used",
+        "line 5: element must be an integer of 1 to 19 digits, not '1o42'\n      1o42;0;csv;South",
+        "1 line asks for what an earlier line asks for, and was brought once\n  line 6 is line 2 again",
+        "Correct lines 5, 7 and 10 of night.csv or take them out, and type the same\n    command again",
     ):
         assert words_of_it in said, said
     assert "1o42" in (desk.folder / "night.html").read_text()
@@ -129,7 +129,7 @@ def row(number: int, element: int = 1042) -> Row:
 
 def test_the_board_counts_and_foresees():
     now = 1000.0
-    counts = dict.fromkeys(State, 0) | {State.WAITING: 100, State.DONE: 20}
+    counts = {"": dict.fromkeys(State, 0) | {State.WAITING: 100, State.DONE: 20}}
     board = Board(counts=counts, clock=lambda: now)
     for number in range(4):
         board.began(row(number))
