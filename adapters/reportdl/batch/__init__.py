@@ -19,6 +19,7 @@ from reportdl.batch.servers import Server
 from reportdl.batch.summary import Cause, Summary
 from reportdl.batch.templates import TemplateUnusable
 from reportdl.batch.texts import InputUnusable
+from reportdl.batch.traces import Traces
 
 __all__ = [
     "Again",
@@ -32,6 +33,7 @@ __all__ = [
     "ServersUnusable",
     "Summary",
     "TemplateUnusable",
+    "Traces",
     "Wanted",
     "resume",
     "run",

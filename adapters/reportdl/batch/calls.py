@@ -18,6 +18,7 @@ from reportdl.batch.plan import Again, Budget
 from reportdl.batch.roster import Roster
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Summary
+from reportdl.batch.traces import Traces
 from reportdl.files import Clash
 
 __all__ = ["BUDGET", "resume", "run"]
@@ -40,19 +41,27 @@ def run(
     budget: Budget = BUDGET,
     again: Again = Again.RETRYABLE,
     storage_options: dict[str, Any] | None = None,
+    traces: Traces | None = None,
 ) -> Summary:
     """Bring all of these jobs home and return how it went. Blocks; what is in the ledger already is not repeated.
 
     `jobs` is a CSV or JSON Lines file, or an iterator of Job, Wanted or mapping, read lazily. `servers` is one, or
     several by name; jobs that name none go to the only one, or to the one called ''. `to` is a folder or an fsspec
     URL, `name` a template. `at_once` is how many jobs a server is given at a time, unless it says so itself, and
-    `in_all` how many all of them; `again` says which jobs that failed before are tried again. Raises InputUnusable,
-    TemplateUnusable, LedgerUnusable, ServersUnusable, TargetUnusable.
+    `in_all` how many all of them; `again` says which jobs that failed before are tried again; `traces` are written of
+    every job. Raises InputUnusable, TemplateUnusable, LedgerUnusable, ServersUnusable, TargetUnusable, TraceUnwritable.
     """
     source = os.path.abspath(jobs) if isinstance(jobs, str | os.PathLike) else None
     settings = Settings(to=os.fspath(to), name=name, clash=clash, format=format, source=source)
     night = partial(Night, ledger, settings)
-    how: Any = {"at_once": at_once, "in_all": in_all, "budget": budget, "again": again, "options": storage_options}
+    how: Any = {
+        "at_once": at_once,
+        "in_all": in_all,
+        "budget": budget,
+        "again": again,
+        "options": storage_options,
+        "traces": traces,
+    }
     return _ran(night, servers, jobs=source or jobs, **how)
 
 
@@ -65,10 +74,18 @@ def resume(
     budget: Budget = BUDGET,
     again: Again = Again.RETRYABLE,
     storage_options: dict[str, Any] | None = None,
+    traces: Traces | None = None,
 ) -> Summary:
     """Go on with a batch where its ledger says that it is, and return how it went. As `run`."""
     night = partial(Night, ledger, None)
-    how: Any = {"at_once": at_once, "in_all": in_all, "budget": budget, "again": again, "options": storage_options}
+    how: Any = {
+        "at_once": at_once,
+        "in_all": in_all,
+        "budget": budget,
+        "again": again,
+        "options": storage_options,
+        "traces": traces,
+    }
     return _ran(night, servers, jobs=None, **how)
 
 

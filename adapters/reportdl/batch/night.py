@@ -27,6 +27,7 @@ from reportdl.batch.rows import Added, Row, Wished
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Summary, summed_up
 from reportdl.batch.templates import NameTemplate, TemplateUnusable, safe_path
+from reportdl.batch.traces import Traces
 from reportdl.files import Clash
 from reportdl.progress import Progress
 from reportdl.seal import Seal
@@ -274,6 +275,7 @@ class Night:
         in_all: int | None = None,
         budget: Budget,
         options: dict[str, Any] | None = None,
+        traces: Traces | None = None,
         viewer: Callable[[Board], Viewer] | None = None,
     ) -> Summary:
         """Bring every job to its end, and say how it went. Cancelled, it can be resumed.
@@ -283,6 +285,8 @@ class Night:
         known = {name: one for one in servers.values() for name, at in self.roster.origins.items() if at == one.origin}
         own = {name: one.at_once for name, one in known.items() if one.at_once is not None}
         destination, holding = self.destination(options)
+        if traces is not None:
+            traces.prepare()
         holding.clear()
         taken_up = self.taken_up(again)
         lines = self.lines(jobs)
@@ -294,6 +298,7 @@ class Night:
             holding=holding,
             destination=destination,
             watch=watch.moved,
+            traces=traces,
         )
         endless = not (jobs is None or isinstance(jobs, str | os.PathLike))
         engine = Engine(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reportdl.batch.roster import Roster
     from reportdl.batch.servers import Server
     from reportdl.batch.summary import Summary
+    from reportdl.batch.traces import Traces
     from reportdl.cli.connection import Connection
 
 __all__ = ["SOME_FAILED", "Carrying", "carrying"]
@@ -94,6 +95,12 @@ _OPTIONS: Final = (
         help="Write a page at the end: every job on a timeline, generation times, failures by cause.",
     ),
     click.option(
+        "--trace",
+        metavar="DIR",
+        help="Record every job in a file of its own there, for `reportdl trace FILE`: they hold no token.",
+    ),
+    click.option("--trace-failed", is_flag=True, help="Of those files keep only the ones of jobs that failed."),
+    click.option(
         "--json", "as_json", is_flag=True, help="Print JSON Lines: one object a report, and a last one for all."
     ),
 )
@@ -111,6 +118,8 @@ class Carrying:
     again: str
     storage: tuple[str, ...]
     page: Path | None
+    trace: str | None
+    trace_failed: bool
     as_json: bool
 
     def roster(self, connection: Connection) -> Roster:
@@ -138,24 +147,41 @@ class Carrying:
             from reportdl.batch.night import Night
         except ImportError as error:
             raise click.ClickException(f"{error}; a batch needs: pip install 'reportdl[batch]'") from None
-        described = self.described(connection)
+        described, traces = self.described(connection), self._traces()
         with Night(ledger, settings, roster=self.roster(connection)) as night:
             if night.settings.engine == "celery":
+                if traces is not None:
+                    raise click.UsageError("--trace is for the local engine: a crew's jobs are spread over machines")
                 summary = self._celery(night, {one.name: one.jobs for one in described if one.jobs}, jobs)
             else:
-                summary = self._local(night, connection.servers(described), jobs)
+                summary = self._local(night, connection.servers(described), jobs, traces)
             if self.page is not None:
                 self._write_page(night, self.page)
         _told(summary, as_json=self.as_json)
         if not summary.ok:
             raise click.exceptions.Exit(SOME_FAILED)
 
-    def _local(self, night: Night, servers: Mapping[str, Server], jobs: str | None) -> Summary:
+    def _traces(self) -> Traces | None:
+        if self.trace is None:
+            if self.trace_failed:
+                raise click.UsageError("--trace-failed says which files to keep of --trace DIR")
+            return None
+        from reportdl.batch.traces import Traces
+
+        return Traces(self.trace, failed_only=self.trace_failed)
+
+    def _local(self, night: Night, servers: Mapping[str, Server], jobs: str | None, traces: Traces | None) -> Summary:
         import anyio
 
-        return anyio.run(self._until_stopped, night, servers, jobs)
+        try:
+            return anyio.run(self._until_stopped, night, servers, jobs, traces)
+        finally:
+            if traces is not None and traces.broken is not None:
+                tell(f"reportdl: note: not every trace could be written: {traces.broken}")
 
-    async def _until_stopped(self, night: Night, servers: Mapping[str, Server], jobs: str | None) -> Summary:
+    async def _until_stopped(
+        self, night: Night, servers: Mapping[str, Server], jobs: str | None, traces: Traces | None
+    ) -> Summary:
         import anyio
 
         from reportdl.batch.plan import Again, Budget
@@ -178,6 +204,7 @@ class Carrying:
                             in_all=self.in_all,
                             budget=Budget(attempts=self.attempts),
                             options=options,
+                            traces=traces,
                             viewer=shown,
                         )
                         found.append(summary)
