@@ -15,6 +15,7 @@ from reportdl.batch.inputs import Wanted
 from reportdl.batch.ledger import Ledger, LedgerUnusable
 from reportdl.batch.plan import Again, Budget, Lanes
 from reportdl.batch.roster import ServersUnusable
+from reportdl.batch.rows import NamesCollide
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Cause, Summary
 from reportdl.batch.templates import TemplateUnusable
@@ -29,6 +30,7 @@ __all__ = [
     "Lanes",
     "Ledger",
     "LedgerUnusable",
+    "NamesCollide",
     "Server",
     "ServersUnusable",
     "Summary",

@@ -18,7 +18,7 @@ from reportdl.batch.flights import Flights
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
 from reportdl.batch.plan import Breakers, Budget, Lanes, State, tried_again
-from reportdl.batch.rows import Row, Wished
+from reportdl.batch.rows import Collided, Row, Wished
 from reportdl_core.errors import Reason
 
 __all__ = ["Crew"]
@@ -91,8 +91,11 @@ class Crew:
         if lines is None:
             return
         reading = self._ledger.next_reading()
+        collided = Collided()
         while chunk := list(islice(lines, _CHUNK)):
-            self._watch.added(self._ledger.add(chunk, reading=reading))
+            self._watch.added(collided.take(self._ledger.add(chunk, reading=reading)))
+        if self._whole:
+            collided.refuse()
         self._ledger.all_read()
         self._watch.all_read(self._ledger.forget(reading) if self._whole else {})
 

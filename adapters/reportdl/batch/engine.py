@@ -19,7 +19,7 @@ from reportdl.batch.bring import Bringer, Brought, Failed, Undelivered
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
 from reportdl.batch.plan import Breakers, Budget, Lanes, State, tried_again
-from reportdl.batch.rows import Added, Row, Wished
+from reportdl.batch.rows import Added, Collided, Row, Wished
 from reportdl.batch.servers import Server
 from reportdl_core.errors import Reason
 
@@ -93,8 +93,8 @@ class Engine:
             self._first[row.server].append(row)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._beats)
-            if self._whole and self._ledger.last_line is None:
-                await self._read()  # what is not on the list any more is not begun
+            if self._whole:
+                await self._read()  # before anything is begun: it may turn out that the list cannot be used
             elif self._lines is not None:
                 tasks.start_soon(self._read)
             while self._failure is None and await self._dispatch(tasks.start_soon):
@@ -110,13 +110,16 @@ class Engine:
     async def _read(self) -> None:
         lines, reading = self._lines, self._ledger.next_reading()
         assert lines is not None
+        collided = Collided()
         try:
             # In a thread: whoever makes the jobs may take their time over each.
             while chunk := await anyio.to_thread.run_sync(lambda: list(itertools.islice(lines, _CHUNK))):
-                self._watch.added(self._ledger.add(chunk, reading=reading))
+                self._watch.added(collided.take(self._ledger.add(chunk, reading=reading)))
                 self._wake.set()
                 while self._endless and self._ledger.waiting() > _AHEAD:  # noqa: ASYNC110 - rows end often
                     await anyio.sleep(_BEAT)
+            if self._whole:
+                collided.refuse()
             self._ledger.all_read()
             self._watch.all_read(self._ledger.forget(reading) if self._whole else {})
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way has been stopped

@@ -18,7 +18,8 @@ from typing import Any, Final, Self, final
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger_file import LedgerFile, LedgerUnusable
 from reportdl.batch.plan import State
-from reportdl.batch.rows import Added, Row, Wished
+from reportdl.batch.rows import Added, Collision, Row, Wished, label
+from reportdl_core.job import Job
 
 __all__ = ["Ledger", "LedgerUnusable"]
 
@@ -27,9 +28,13 @@ _COLUMNS: Final = (
     "retryable, note, checkpoint, began, ran, got, ended"
 )
 _INSERT: Final = (
-    "INSERT OR IGNORE INTO jobs (line, reading, server, element, segment, format, name) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO jobs (line, reading, name, server, element, segment, format) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
-_KEY: Final = "server = ? AND element = ? AND segment = ? AND format = ? AND name = ?"
+_KEY: Final = "name = ? AND server = ? AND element = ? AND segment = ? AND format = ?"
+_NAMESAKE: Final = (
+    "SELECT line, server, element, segment, format FROM jobs WHERE name = ? AND reading = ? "
+    "AND NOT (server = ? AND element = ? AND segment = ? AND format = ?) LIMIT 1"
+)
 _FOUND: Final = f"UPDATE jobs SET line = ?, reading = ? WHERE {_KEY} AND reading < ?"  # noqa: S608
 _SAME: Final = f"SELECT line FROM jobs WHERE {_KEY}"  # noqa: S608
 
@@ -106,9 +111,14 @@ class Ledger:
         It is called repeated only where the same reading has found it before.
         """
         new, repeated, refused, last = Counter[str](), list[tuple[int, int]](), 0, 0
+        collided: list[Collision] = []
         with self._transaction():
             for one in wished:
                 last = one.line
+                if isinstance(one, Wished) and (twin := self._namesake(one, reading)) is not None:
+                    collided.append(twin)
+                    problem = f"would be called {twin.name}, as line {twin.other_line} is: {twin.way_out}"
+                    one = BadLine(line=one.line, text=label(one.server, one.job), problem=problem)
                 if isinstance(one, BadLine):
                     values = (one.line, one.text, one.problem)
                     self._rows.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", values)
@@ -119,7 +129,32 @@ class Ledger:
                     repeated.append((one.line, earlier))
             if last:
                 self._keep("read", str(last))
-        return Added(new=new, repeated=tuple(repeated), refused=refused)
+        return Added(new=new, repeated=tuple(repeated), refused=refused, collided=tuple(collided))
+
+    def _namesake(self, one: Wished, reading: int) -> Collision | None:
+        """Another job that this reading has found, and whose file would have the same name."""
+        if not one.name:
+            return None
+        found = self._rows.execute(_NAMESAKE, (one.name, reading, *_key(one)[1:])).fetchone()
+        if found is None:
+            return None
+        line, server, element, segment, key = found
+        other = Job(element=element, segment=segment, format=key)
+        return Collision(
+            name=one.name,
+            line=one.line,
+            job=one.job,
+            server=one.server,
+            other_line=line,
+            other_job=other,
+            other_server=server,
+        )
+
+    def begin_anew(self) -> None:
+        """Forget everything: the list could not be used, and nothing of it had begun."""
+        with self._transaction():
+            for table in ("jobs", "refused", "formats", "batch"):
+                self._rows.execute(f"DELETE FROM {table}")  # noqa: S608
 
     def _is_new(self, one: Wished, reading: int) -> bool:
         return self._rows.execute(_INSERT, (one.line, reading, *_key(one))).rowcount == 1
@@ -255,4 +290,4 @@ class Ledger:
 
 
 def _key(one: Wished) -> tuple[str, ...]:
-    return (one.server, str(one.job.element), str(one.job.segment), one.job.format, one.name)
+    return (one.name, one.server, str(one.job.element), str(one.job.segment), one.job.format)

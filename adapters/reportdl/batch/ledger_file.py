@@ -38,7 +38,7 @@ CREATE TABLE jobs (
     reason TEXT, error TEXT, retryable INTEGER, note TEXT,
     checkpoint TEXT,                         -- its token sealed; gone once the job is over
     began REAL, ran REAL, got REAL, ended REAL,
-    UNIQUE (server, element, segment, format, name)
+    UNIQUE (name, server, element, segment, format)  -- by name first: two jobs must not have one
 );
 CREATE INDEX jobs_waiting ON jobs (server, due, id) WHERE state = 'waiting';
 CREATE TABLE refused (line INTEGER PRIMARY KEY, text TEXT NOT NULL, problem TEXT NOT NULL);

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, final
@@ -18,21 +19,21 @@ from reportdl.batch.bring import Bringer, Brought
 from reportdl.batch.destinations import Destination, Folder, destination_of
 from reportdl.batch.engine import Engine
 from reportdl.batch.holding import Holding
-from reportdl.batch.inputs import BadLine, Jobs, Wanted, read_jobs
+from reportdl.batch.inputs import BadLine, Jobs
 from reportdl.batch.ledger import Ledger, LedgerUnusable
 from reportdl.batch.plan import Again, Budget, Lanes, Start, State, start_of
 from reportdl.batch.progress import Board
 from reportdl.batch.roster import Roster, ServersUnusable
-from reportdl.batch.rows import Added, Row, Wished
+from reportdl.batch.rows import Added, NamesCollide, Row, Wished
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Summary, summed_up
-from reportdl.batch.templates import NameTemplate, TemplateUnusable, safe_path
 from reportdl.batch.traces import Traces
+from reportdl.batch.wishes import wishes
 from reportdl.files import Clash
 from reportdl.progress import Progress
 from reportdl.seal import Seal
 
-__all__ = ["Night", "Settings", "Viewer", "wishes"]
+__all__ = ["Night", "Settings", "Viewer"]
 
 _ID: Final = 8
 _AHEAD: Final = (State.HELD, State.RUNNING)
@@ -110,30 +111,6 @@ class _Watch:
             self._viewer.beat()
 
 
-def wishes(
-    jobs: Jobs, settings: Settings, *, began: datetime, roster: Roster, after: int = 0
-) -> Iterator[Wished | BadLine]:
-    """The lines of an input beyond `after`, each with its server and the name that its file will have."""
-    template = None if settings.name is None else NameTemplate(settings.name)
-    for line in read_jobs(jobs, format=settings.format, roster=roster):
-        if line.line <= after:
-            continue
-        if isinstance(line, BadLine):
-            yield line
-            continue
-        try:
-            name = _named(line, template, began, roster.word(line.server))
-            yield Wished(line=line.line, job=line.job, name=name, server=line.server)
-        except TemplateUnusable as error:
-            yield BadLine(line=line.line, text=f"{line.job.element}", problem=str(error))
-
-
-def _named(line: Wanted, template: NameTemplate | None, began: datetime, server: str) -> str:
-    if line.name is not None:
-        return safe_path(line.name, line)
-    return "" if template is None else template.render(line, began=began, server=server)
-
-
 @final
 class Night:
     """One batch in one ledger, for one process. Use it in a `with`.
@@ -208,8 +185,14 @@ class Night:
         if jobs is not None:
             self.ledger.forget_refused()
         # What is given is read anew, since it may have been mended; what stands there already is not added again.
-        after = 0 if jobs is not None else last or 0
-        return wishes(source, self.settings, began=self.began, roster=self.roster, after=after)
+        return wishes(
+            source,
+            template=self.settings.name,
+            format=self.settings.format,
+            began=self.began,
+            roster=self.roster,
+            after=0 if jobs is not None else last or 0,
+        )
 
     def taken_up(self, again: Again) -> Iterator[Row]:
         """The rows that another process had under way; failed ones that are to be tried again wait from now on."""
@@ -251,10 +234,22 @@ class Night:
                 lines=lines,
                 whole=self._whole(jobs),
             )
-            crew.run(taken_up)
+            with self._anew_if_names_collide():
+                crew.run(taken_up)
         finally:
             flights.close()
         return summed_up(self.ledger, board, stopped=crew.stopped)
+
+    @contextmanager
+    def _anew_if_names_collide(self) -> Generator[None]:
+        """A new ledger stays new: a better template can then begin the batch in it."""
+        new = self.ledger.last_line == 0
+        try:
+            yield
+        except NamesCollide:
+            if new:
+                self.ledger.begin_anew()
+            raise
 
     def _whole(self, jobs: Jobs | None) -> bool:
         """Whether what is read is the batch's own file from its beginning: what it lacks is not wanted any more."""
@@ -312,7 +307,8 @@ class Night:
             whole=self._whole(jobs),
             endless=endless,
         )
-        await engine.run(taken_up)
+        with self._anew_if_names_collide():
+            await engine.run(taken_up)
         holding.put_away()
         return summed_up(self.ledger, board, stopped=engine.stopped)
 

@@ -21,7 +21,7 @@ from reportdl.batch.progress import Board, lasting
 from reportdl.batch.rows import Row
 from reportdl_core.errors import Reason
 
-__all__ = ["Cause", "Failure", "Summary", "Told", "Tone", "summed_up"]
+__all__ = ["Cause", "Failure", "Summary", "Told", "Tone", "counted", "summed_up"]
 
 _SHOWN: Final = 5
 _WIDTH: Final = 80
@@ -167,7 +167,7 @@ class Summary:
 
     def _lines(self) -> Iterator[Told]:
         if self.refused:
-            yield Told(text=f"{_lines(self.refused)} of the list cannot be used", tone=Tone.BAD)
+            yield Told(text=f"{counted(self.refused, 'line')} of the list cannot be used", tone=Tone.BAD)
             for bad in self.bad_lines:
                 yield Told(text=f"line {bad.line}: {bad.problem}", indent=2, hang=4)
                 yield Told(text=bad.text, indent=6, tone=Tone.FAINT)
@@ -179,7 +179,7 @@ class Summary:
                 )
         if self.repeated:
             ask, were = ("asks", "was") if self.repeated == 1 else ("ask", "were")
-            what = f"{_lines(self.repeated)} {ask} for what an earlier line asks for, and {were} brought once"
+            what = f"{counted(self.repeated, 'line')} {ask} for what an earlier line asks for, and {were} brought once"
             shown = ", ".join(f"line {later} is line {earlier} again" for later, earlier in self.repeats)
             more = ", ..." if self.repeated > len(self.repeats) else ""
             yield Told(text=what)
@@ -235,8 +235,9 @@ class Summary:
 _UNFINISHED: Final = (State.WAITING, State.RUNNING)
 
 
-def _lines(count: int) -> str:
-    return "1 line" if count == 1 else f"{count:,} lines"
+def counted(count: int, what: str) -> str:
+    """A number of things in words."""
+    return f"1 {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _bytes(size: int) -> str:

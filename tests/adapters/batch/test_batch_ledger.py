@@ -29,12 +29,12 @@ def path(tmp_path):
 def test_a_job_stands_there_once(path):
     with Ledger(path) as ledger:
         added = ledger.add([wished(2), wished(3, 7), BadLine(line=4, text="x", problem="no"), wished(5)])
-        assert added == ({"": 2}, ((5, 2),), 1)
+        assert added == ({"": 2}, ((5, 2),), 1, ())
         assert ledger.add([wished(6, name="other")]).new == {"": 1}
         assert ledger.last_line == 6
     with Ledger(path) as ledger:
         again = [wished(2), wished(9, 7), wished(10)]  # the same file, read again: a line has moved
-        assert ledger.add(again, reading=2) == ({}, ((10, 2),), 0)
+        assert ledger.add(again, reading=2) == ({}, ((10, 2),), 0, ())
         assert ledger.counts()[""][State.WAITING] == ledger.waiting() == 3
         assert [row.line for row in ledger.every()] == [2, 9, 6]
         assert ledger.refused() == [BadLine(line=4, text="x", problem="no")]

@@ -28,7 +28,7 @@ def run(tmp_path):
     return run
 
 
-POLICY = reportdl.Policy(first_contact=0.3, silence=0.3)
+POLICY = reportdl.Policy(first_contact=5.0, silence=5.0)
 
 
 def job(element: int = 1042, format: str = "csv", segment: int = 0) -> reportdl.Job:
@@ -87,6 +87,35 @@ def test_an_iterator_is_read_as_the_jobs_are_done(serving, run, tmp_path):
 
     assert run(jobs(), serving()).done == 30
     assert len(read) == 30
+
+
+@pytest.mark.rules("D24")
+def test_one_name_for_two_jobs_of_an_iterator_costs_the_later_one_alone(serving, run, tmp_path):
+    jobs = [job(), job(format="pdf"), job(1043), job(format="pdf")]
+    summary = run(iter(jobs), serving(), name="{ext}")
+    assert (summary.done, summary.refused, summary.repeated) == (2, 1, 1)
+    (bad,) = summary.bad_lines
+    assert (bad.line, bad.text) == (3, "1043 csv")
+    assert bad.problem == (
+        "would be called csv.csv, as line 1 is: add {element} to the name template, or give each line a name of its own"
+    )
+    assert files(tmp_path) == ["csv.csv", "pdf.pdf"]
+
+
+@pytest.mark.rules("D24")
+def test_a_mended_list_may_use_a_name_again(serving, run, tmp_path):
+    path, server = tmp_path / "night.csv", serving()
+    path.write_text("element,format,name\n9999,csv,sales\n1042,pdf,x\n")
+    assert run(path, server).failed == 1
+    path.write_text("element,format,name\n1042,csv,sales\n1042,pdf,x\n")
+    summary = run(path, server)
+    assert (summary.ok, summary.done, summary.forgotten) == (True, 2, 1)
+    assert "1 not brought before is not on the list any more: forgotten" in summary.text()
+    assert files(tmp_path) == ["sales.csv", "x.pdf"]
+    path.write_text("element,format,name\n1042,csv,sales\n1042,pdf,x\n1044,csv,sales\n")
+    with pytest.raises(reportdl.batch.NamesCollide, match=r"lines 2 and 4 \(1042 csv and 1044 csv\)"):
+        run(path, server)
+    assert rows(tmp_path, "state") == [("done",), ("done",)]
 
 
 def test_an_iterator_that_breaks_is_raised_and_loses_nothing(serving, run, tmp_path):

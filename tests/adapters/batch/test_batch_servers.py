@@ -18,7 +18,7 @@ from reportdl.batch.roster import Roster, UnknownServer
 from reportdl.origin import Origin
 from reportdl.server import Accounts
 
-POLICY = reportdl.Policy(first_contact=0.3, silence=0.3)
+POLICY = reportdl.Policy(first_contact=5.0, silence=5.0)
 
 
 def roster(**urls: str) -> Roster:
