@@ -12,6 +12,7 @@ import reportdl
 import reportdl.batch
 from reportdl.batch import Budget, Traces
 from reportdl.trace import TraceUnwritable, read_trace, replay
+from reportdl_core.commands import Finish
 from reportdl_core.errors import Reason
 from reportdl_core.lifecycle import State
 
@@ -41,7 +42,7 @@ def test_every_job_has_a_trace_also_one_that_was_over_at_once(serving, tmp_path)
         "000004-emea-1043-0-pdf.jsonl",
     ]
     traces = [read_trace(tmp_path / "traces" / name) for name in names(tmp_path)]
-    ends = [move.new[-1].outcome.reason for trace in traces if (move := trace.moves[-1])]  # type: ignore[union-attr]
+    ends = [end.outcome.reason for trace in traces for end in trace.moves[-1].new if isinstance(end, Finish)]
     assert ends == [Reason.DELIVERED, Reason.NOT_FOUND, Reason.INVALID_FORMAT, Reason.DELIVERED]
     assert [trace.formats is None for trace in traces] == [True, True, False, False]  # asked once for the element
     for trace in traces:
