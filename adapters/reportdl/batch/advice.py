@@ -68,8 +68,9 @@ def next_steps(wrong: Wrong, *, resume: str, going_on: bool, reasons: Collection
     if wrong.lines:
         where = "the list" if wrong.source is None else os.path.basename(wrong.source)
         others = ", and the others that the ledger names," if wrong.others else ""
+        them = "it" if len(wrong.lines) == 1 and not wrong.others else "them"
         yield (
-            f"Correct {_numbered(wrong.lines)} of {where}{others} or take them out, and type the same command again: "
+            f"Correct {_numbered(wrong.lines)} of {where}{others} or take {them} out, and type the same command again: "
             "what is here stays, and only what is missing is asked for."
         )
     if going_on or _TRIED_AGAIN.intersection(reasons):

@@ -254,7 +254,9 @@ class Ledger:
 
     def causes(self) -> list[tuple[str, str, int]]:
         """The failures by server and cause, the most frequent first: server, reason, how many."""
-        query = "SELECT server, reason, COUNT(*) FROM jobs WHERE state = 'failed' GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+        query = (
+            "SELECT server, reason, COUNT(*) FROM jobs WHERE state = 'failed' GROUP BY 1, 2 ORDER BY 3 DESC, MIN(line)"
+        )
         return self._rows.execute(query).fetchall()
 
     def failed(self, server: str, reason: str, most: int) -> list[Row]:

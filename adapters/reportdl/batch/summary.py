@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import shlex
-import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Final, final
 
 from reportdl.batch.advice import LINE_IS_WRONG, Wrong, advice, next_steps
@@ -19,44 +17,13 @@ from reportdl.batch.ledger import Ledger
 from reportdl.batch.plan import State
 from reportdl.batch.progress import Board, lasting
 from reportdl.batch.rows import Row
+from reportdl.batch.words import BLANK, Told, Tone, counted
 from reportdl_core.errors import Reason
 
-__all__ = ["Cause", "Failure", "Summary", "Told", "Tone", "counted", "summed_up"]
+__all__ = ["Cause", "Failure", "Summary", "refused", "summed_up"]
 
 _SHOWN: Final = 5
 _WIDTH: Final = 80
-
-
-class Tone(Enum):
-    """What a paragraph is, for whoever has colours."""
-
-    GOOD = "good"
-    BAD = "bad"
-    HEAD = "head"
-    PLAIN = "plain"
-    FAINT = "faint"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One paragraph: `indent` columns in, its further lines `hang` more."""
-
-    text: str
-    tone: Tone = Tone.PLAIN
-    indent: int = 0
-    hang: int = 0
-
-    def wrapped(self, width: int) -> list[str]:
-        """Its lines; a word that is longer than a line is not broken: it may be a path."""
-        first = " " * self.indent
-        return textwrap.wrap(
-            self.text,
-            width,
-            initial_indent=first,
-            subsequent_indent=first + " " * self.hang,
-            break_long_words=False,
-            break_on_hyphens=False,
-        ) or [""]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +86,19 @@ class Summary:
         """The same, paragraph by paragraph."""
         total = self.done + self.failed + self.held + self.unfinished
         tone = Tone.GOOD if self.ok else Tone.BAD
-        yield Told(text=f"{self.done:,} of {total:,} reports are here{self._pace()}", tone=tone)
+        yield Told(text=f"{self.done:,} of {total:,} reports are in {self.to}{self._pace()}", tone=tone, hang=2)
         yield from self._by_server()
-        yield from self._failures()
-        yield from self._open()
-        yield from self._lines()
-        yield from self._next()
+        for block in (*self._failures(), self._open(), self._refused(), self._remarks()):
+            if paragraphs := list(block):
+                yield from (BLANK, *paragraphs)
+        if self.ok:
+            yield Told(text=f"Everything is here. The ledger is {self.ledger}.", hang=2)
+            return
+        yield BLANK
+        yield Told(text="What to do now", tone=Tone.HEAD)
+        steps = self.steps
+        for number, step in enumerate(steps, 1):
+            yield Told(text=f"{number}. {step}" if len(steps) > 1 else step, indent=2, hang=3 * (len(steps) > 1))
 
     def _pace(self) -> str:
         if not self.here:
@@ -143,16 +117,19 @@ class Summary:
                         said.append(f"{count:,} {word}")
                 yield Told(text=f"{name}: {', '.join(said)}", indent=2, hang=2)
 
-    def _failures(self) -> Iterator[Told]:
+    def _failures(self) -> Iterator[Iterator[Told]]:
         for cause in self.causes:
-            at = f" on {cause.server}" if cause.server else ""
-            yield Told(text=f"{cause.count:,} failed{at}: {cause.reason}", tone=Tone.BAD)
-            for one in cause.examples:
-                yield Told(text=f"line {one.line}: {one.label}: {one.error}", indent=2, hang=4)
-            if cause.count > len(cause.examples):
-                yield Told(text=f"and {cause.count - len(cause.examples):,} more", indent=2, tone=Tone.FAINT)
-            if (way := advice(cause.reason)) is not None:
-                yield Told(text=f"-> {way}", indent=2, hang=3)
+            yield self._failed(cause)
+
+    def _failed(self, cause: Cause) -> Iterator[Told]:
+        at = f" on {cause.server}" if cause.server else ""
+        yield Told(text=f"{cause.count:,} failed{at}: {cause.reason}", tone=Tone.BAD)
+        for one in cause.examples:
+            yield Told(text=f"line {one.line}: {one.label}: {one.error}", indent=2, hang=4)
+        if cause.count > len(cause.examples):
+            yield Told(text=f"and {cause.count - len(cause.examples):,} more", indent=2, tone=Tone.FAINT)
+        if (way := advice(cause.reason)) is not None:
+            yield Told(text=f"-> {way}", indent=2, hang=3)
 
     def _open(self) -> Iterator[Told]:
         if self.held:
@@ -165,39 +142,31 @@ class Summary:
                 why = f"No other {of}could have succeeded either, so they were not begun: {reason.value}."
                 yield Told(text=why, indent=2, hang=2)
 
-    def _lines(self) -> Iterator[Told]:
+    def _refused(self) -> Iterator[Told]:
         if self.refused:
-            yield Told(text=f"{counted(self.refused, 'line')} of the list cannot be used", tone=Tone.BAD)
-            for bad in self.bad_lines:
-                yield Told(text=f"line {bad.line}: {bad.problem}", indent=2, hang=4)
-                yield Told(text=bad.text, indent=6, tone=Tone.FAINT)
-            if self.refused > len(self.bad_lines):
-                yield Told(
-                    text=f"and {self.refused - len(self.bad_lines):,} more, all in the ledger",
-                    indent=2,
-                    tone=Tone.FAINT,
-                )
+            yield from refused(self.bad_lines, self.refused)
+
+    def _remarks(self) -> Iterator[Told]:
         if self.repeated:
             ask, were = ("asks", "was") if self.repeated == 1 else ("ask", "were")
             what = f"{counted(self.repeated, 'line')} {ask} for what an earlier line asks for, and {were} brought once"
             shown = ", ".join(f"line {later} is line {earlier} again" for later, earlier in self.repeats)
             more = ", ..." if self.repeated > len(self.repeats) else ""
-            yield Told(text=what)
+            yield Told(text=what, hang=2)
             yield Told(text=f"{shown}{more}", indent=2, hang=2, tone=Tone.FAINT)
         if self.forgotten:
             were = "is" if self.forgotten == 1 else "are"
-            yield Told(text=f"{self.forgotten:,} not brought before {were} not on the list any more: forgotten")
+            yield Told(text=f"{self.forgotten:,} that did not come before {were} not on the list any more", hang=2)
 
-    def _next(self) -> Iterator[Told]:
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What to do now, in its order; empty where everything is here."""
         if self.ok:
-            yield Told(text=f"Everything is in {self.to}. The ledger is {self.ledger}.")
-            return
-        yield Told(text="What to do now", tone=Tone.HEAD)
+            return ()
         resume = f"reportdl resume {shlex.quote(self.ledger)}"
         reasons = {Reason(cause.reason) for cause in self.causes} - LINE_IS_WRONG
         going_on = bool(self.held or self.unfinished)
-        for step in next_steps(self._wrong(), resume=resume, going_on=going_on, reasons=reasons):
-            yield Told(text=step, indent=2, hang=2)
+        return tuple(next_steps(self._wrong(), resume=resume, going_on=going_on, reasons=reasons))
 
     def _wrong(self) -> Wrong:
         causes = [cause for cause in self.causes if Reason(cause.reason) in LINE_IS_WRONG]
@@ -235,9 +204,16 @@ class Summary:
 _UNFINISHED: Final = (State.WAITING, State.RUNNING)
 
 
-def counted(count: int, what: str) -> str:
-    """A number of things in words."""
-    return f"1 {what}" if count == 1 else f"{count:,} {what}s"
+def refused(lines: Iterable[BadLine], count: int) -> Iterator[Told]:
+    """What is said of lines that cannot be used: the first of them, and how many there are."""
+    yield Told(text=f"{counted(count, 'line')} of the list cannot be used", tone=Tone.BAD)
+    shown = 0
+    for bad in lines:
+        shown += 1
+        yield Told(text=f"line {bad.line}: {bad.problem}", indent=2, hang=4)
+        yield Told(text=bad.text, indent=6, tone=Tone.FAINT)
+    if count > shown:
+        yield Told(text=f"and {count - shown:,} more", indent=2, tone=Tone.FAINT)
 
 
 def _bytes(size: int) -> str:

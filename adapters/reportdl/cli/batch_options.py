@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,7 +157,7 @@ class Carrying:
             else:
                 summary = self._local(night, connection.servers(described), jobs, traces)
             if self.page is not None:
-                self._write_page(night, self.page)
+                self._write_page(night, self.page, summary)
         _told(summary, as_json=self.as_json)
         if not summary.ok:
             raise click.exceptions.Exit(SOME_FAILED)
@@ -239,15 +240,20 @@ class Carrying:
             stop.note = f"workers go on with what was sent; collect it with: reportdl resume {night.ledger.path}"
             raise
 
-    def _write_page(self, night: Night, path: Path) -> None:
+    def _write_page(self, night: Night, path: Path, summary: Summary) -> None:
         from reportdl.batch.report_page import write_page
 
-        write_page(night.ledger, path)
+        write_page(night.ledger, path, steps=summary.steps)
         tell(f"the report is {path}")
 
 
 def _told(summary: Summary, *, as_json: bool) -> None:
-    tell(summary.text())
+    from reportdl.batch.words import BLANK
+    from reportdl.cli.batch_words import tell_all
+
+    if sys.stderr is not None and sys.stderr.isatty():
+        tell_all([BLANK])  # apart from what came before
+    tell_all(summary.told())
     if as_json:
         say(summary.json())
 

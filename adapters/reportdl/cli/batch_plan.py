@@ -16,13 +16,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, final
 
 from reportdl.cli.paint import Ink, paint
-from reportdl.cli.speech import say, tell
+from reportdl.cli.speech import say
 
 if TYPE_CHECKING:
     from reportdl.batch.inputs import BadLine
     from reportdl.batch.night import Settings
     from reportdl.batch.roster import Roster
     from reportdl.batch.rows import Wished
+    from reportdl.batch.words import Told
 
 __all__ = ["planned"]
 
@@ -36,6 +37,7 @@ def planned(jobs: str, settings: Settings, roster: Roster, *, at_once: int, as_j
     from reportdl.batch.ledger import Ledger
     from reportdl.batch.rows import Collided, Wished
     from reportdl.batch.wishes import wishes
+    from reportdl.cli.batch_words import tell_all
 
     plan, collided = _Plan(roster=roster, as_json=as_json), Collided()
     with tempfile.TemporaryDirectory() as folder, Ledger(os.path.join(folder, "dry")) as ledger:
@@ -51,7 +53,7 @@ def planned(jobs: str, settings: Settings, roster: Roster, *, at_once: int, as_j
             for one in chunk:
                 if isinstance(one, BadLine):
                     plan.refuse(one)
-    plan.conclude(settings, at_once=at_once)
+    tell_all(plan.conclude(settings, at_once=at_once))
     collided.refuse()
 
 
@@ -102,30 +104,31 @@ class _Plan:
         middle = [cell.ljust(width) for cell, width in zip(cells[1:-1], self.widths[1:], strict=False)]
         return "  ".join([first, *middle, cells[-1]])
 
-    def conclude(self, settings: Settings, *, at_once: int) -> None:
-        from reportdl.batch.summary import counted
+    def conclude(self, settings: Settings, *, at_once: int) -> Iterator[Told]:
+        from reportdl.batch.summary import refused
+        from reportdl.batch.words import BLANK, Told, Tone, counted
 
         if self.unnamed and not self.as_json:
-            tell("* as the server calls it; a name that is taken gets a suffix")
+            yield Told(text="* as the server calls it; a name that is taken gets a suffix", hang=2)
+        yield BLANK
         if self.bad:
-            tell(f"{counted(self.bad, 'line')} of the list cannot be used")
-        for bad in self.refused:
-            tell(f"  line {bad.line}: {bad.problem}\n      {bad.text}")
-        if self.bad > len(self.refused):
-            tell(f"  and {self.bad - len(self.refused):,} more")
+            yield from refused(self.refused, self.bad)
         for later, earlier in self.repeated:
-            tell(f"line {later} asks for what line {earlier} asks for: it would be brought once")
+            yield Told(text=f"line {later} asks for what line {earlier} asks for: it would be brought once", hang=2)
         if self.repeats > len(self.repeated):
-            tell(f"and {self.repeats - len(self.repeated):,} more lines do so")
+            yield Told(text=f"and {self.repeats - len(self.repeated):,} more lines do so", tone=Tone.FAINT)
+        if self.bad or self.repeats:
+            yield BLANK
         reports = counted(self.jobs.total(), "report")
-        tell(f"{reports} would be downloaded to {settings.to}, {at_once} at a time{self._whose()}.")
-        tell("This was a dry run: nothing was asked for, and nothing was written.")
+        said = f"{reports} would be downloaded to {settings.to}, {at_once} at a time{self._whose()}."
+        yield Told(text=said, tone=Tone.HEAD, hang=2)
+        if self.roster.several:
+            for name, count in self.jobs.items():
+                yield Told(text=f"{count:,} from {name} ({self.roster.origins[name]})", indent=2, hang=2)
+        yield Told(text="This was a dry run: nothing was asked for, and nothing was written.", hang=2)
 
     def _whose(self) -> str:
-        if not self.roster.several:
-            return f" from {next(iter(self.roster.origins.values()))}"
-        each = (f"{count:,} from {name} ({self.roster.origins[name]})" for name, count in self.jobs.items())
-        return f" on each server: {', '.join(each)}"
+        return " on each server" if self.roster.several else f" from {next(iter(self.roster.origins.values()))}"
 
 
 def _object(one: Wished) -> dict[str, object]:

@@ -110,7 +110,7 @@ def test_a_mended_list_may_use_a_name_again(serving, run, tmp_path):
     path.write_text("element,format,name\n1042,csv,sales\n1042,pdf,x\n")
     summary = run(path, server)
     assert (summary.ok, summary.done, summary.forgotten) == (True, 2, 1)
-    assert "1 not brought before is not on the list any more: forgotten" in summary.text()
+    assert "1 that did not come before is not on the list any more" in summary.text()
     assert files(tmp_path) == ["sales.csv", "x.pdf"]
     path.write_text("element,format,name\n1042,csv,sales\n1042,pdf,x\n1044,csv,sales\n")
     with pytest.raises(reportdl.batch.NamesCollide, match=r"lines 2 and 4 \(1042 csv and 1044 csv\)"):

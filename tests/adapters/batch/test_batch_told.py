@@ -48,18 +48,27 @@ def test_the_batch_of_a_newcomer(desk, serving):
     said = ran.err
     for words_of_it in (
         "line 7: 9999 pdf: There is no element 9999 on the server",
-        "3 of 5 reports are here (3 came now: ",
-        "1 failed: not found",
+        f"3 of 5 reports are in {desk.folder / 'out'} (3 came now: ",
+        "1 failed: not found\n",
         "-> Correct the ids: ",
         "1 failed: invalid format",
         "line 10: 1043 xls: Element 1043 does not offer xls; it offers image, pdf, csv.",
         "1 line of the list cannot be used",
         "line 5: element must be an integer of 1 to 19 digits, not '1o42'\n      1o42;0;csv;South",
         "1 line asks for what an earlier line asks for, and was brought once\n  line 6 is line 2 again",
-        "Correct lines 5, 7 and 10 of night.csv or take them out, and type the same\n    command again",
+        "Correct lines 5, 7 and 10 of night.csv or take them out, and type the same command again",
     ):
         assert words_of_it in said, said
-    assert "1o42" in (desk.folder / "night.html").read_text()
+    page = (desk.folder / "night.html").read_text()
+    assert "<td>1o42;0;csv;South</td>" in page
+    assert "<h2>What to do now</h2><p>Correct lines 5, 7 and 10 of night.csv" in page
+    mended = NEWCOMER.replace("1o42;0", "1042;0").replace("9999", "1043").replace("1043;;xls", "1043;;csv")
+    (desk.folder / "night.csv").write_bytes(mended.encode())
+    again = desk.run(*words, url=server.url)
+    assert again.code == 0, again.err
+    assert len(again.out.splitlines()) == 3
+    assert "6 of 6 reports are in " in again.err
+    assert "2 that did not come before are not on the list any more" in again.err
 
 
 def test_a_dry_run_asks_nothing_and_writes_nothing(desk, serving):
@@ -76,9 +85,9 @@ def test_a_dry_run_asks_nothing_and_writes_nothing(desk, serving):
         "  10  1043     0        xls     1043-0-xls.xlsx\n"
     )
     assert ran.err == (
-        "1 line of the list cannot be used\n"
+        "\n1 line of the list cannot be used\n"
         "  line 5: element must be an integer of 1 to 19 digits, not '1o42'\n      1o42;0;csv;South\n"
-        "line 6 asks for what line 2 asks for: it would be brought once\n"
+        "line 6 asks for what line 2 asks for: it would be brought once\n\n"
         f"5 reports would be downloaded to {desk.folder}, 4 at a time from {server.url}.\n"
         "This was a dry run: nothing was asked for, and nothing was written.\n"
     )
@@ -89,7 +98,7 @@ def test_a_dry_run_of_what_the_server_names(desk, serving):
     desk.jobs("1042,csv,", "1042,pdf,mine")
     ran = desk.run("batch", "night.csv", "--dry-run", url="https://mi.example.com")
     assert [line.split()[-1] for line in ran.out.splitlines()] == ["file", "*", "mine.pdf"]
-    assert ran.err.startswith("* as the server calls it; a name that is taken gets a suffix\n2 reports would be")
+    assert ran.err.startswith("* as the server calls it; a name that is taken gets a suffix\n\n2 reports would be")
     (first, second) = desk.run("batch", "night.csv", "--dry-run", "--json", url="https://mi.example.com").json
     assert (first["name"], second["name"], first["server"]) == (None, "mine.pdf", None)
 
