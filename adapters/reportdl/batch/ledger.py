@@ -254,10 +254,8 @@ class Ledger:
 
     def causes(self) -> list[tuple[str, str, int]]:
         """The failures by server and cause, the most frequent first: server, reason, how many."""
-        query = (
-            "SELECT server, reason, COUNT(*) FROM jobs WHERE state = 'failed' GROUP BY 1, 2 ORDER BY 3 DESC, MIN(line)"
-        )
-        return self._rows.execute(query).fetchall()
+        query = "SELECT server, reason, COUNT(*) FROM jobs WHERE state = 'failed' GROUP BY 1, 2"
+        return self._rows.execute(f"{query} ORDER BY 3 DESC, MIN(line)").fetchall()
 
     def failed(self, server: str, reason: str, most: int) -> list[Row]:
         """The first rows of a server that failed for this reason."""
