@@ -81,10 +81,10 @@ def batch(
     \b
     Examples
       reportdl batch night.csv -o out/
-      reportdl batch night.csv -o out/ --name '{region}/{element}-{format}-{date}.{ext}'
+      reportdl batch night.csv -o out/ --name '{region}/{element}-{format}.{ext}'
       reportdl batch night.csv -o s3://reports/night --jobs 8 --report night.html
       reportdl batch night.csv --dry-run
-      reportdl batch night.csv -o out/ --server emea=https://mi-emea.example.com --server us=https://mi-us.example.com
+      reportdl batch night.csv -o out/ --servers servers.toml
       reportdl resume night.ledger
     """  # noqa: D301 - click's own mark for lines that stay as they are
     from reportdl.batch.night import Settings

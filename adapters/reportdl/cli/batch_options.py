@@ -60,6 +60,7 @@ _OPTIONS: Final = (
         "named",
         multiple=True,
         envvar="REPORTDL_SERVER",
+        show_envvar=True,
         metavar="NAME=URL",
         help="A server that lines name in a column `server`, by its name or URL; may be given several times. Its "
         "credentials are REPORTDL_<NAME>_TOKEN and its like, and go to no other. Lines that name none go to --url.",
@@ -69,6 +70,7 @@ _OPTIONS: Final = (
         "file",
         type=click.Path(exists=True, dir_okay=False),
         envvar="REPORTDL_SERVERS",
+        show_envvar=True,
         metavar="FILE",
         help="More of them, in TOML: a table for each with its url and, if you like, jobs, token_file, ca_bundle...",
     ),

@@ -23,8 +23,8 @@ __all__ = ["resume"]
 def resume(*, ledger: str, carrying: Carrying, connection: Connection) -> None:
     """Go on with a batch: take up what was under way, begin what waits, try again what failed where that can help.
 
-    LEDGER is what `reportdl batch` wrote. Where its files go and what they are called stands in it; --url and the
-    credentials do not, and are said again.
+    LEDGER is what `reportdl batch` wrote. Where its files go and what they are called stands in it; --url (or the
+    servers that it was begun with) and the credentials do not, and are said again.
 
     \b
     Examples
