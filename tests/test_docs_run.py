@@ -15,8 +15,19 @@ from reportdl.server import LoopbackServer
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = [DOCS / "tutorial.md", *sorted((DOCS / "how-to").glob("*.md")), *sorted((DOCS / "explanation").glob("*.md"))]
-SERVERS = ("https://mi.example.com", "http://127.0.0.1:8080")
+PAGES = [
+    DOCS / "tutorial.md",
+    DOCS / "batch.md",
+    *sorted((DOCS / "how-to").glob("*.md")),
+    *sorted((DOCS / "explanation").glob("*.md")),
+]
+# What stands on the pages, and which of two endpoints it is here.
+SERVERS = {
+    "https://mi.example.com": 0,
+    "http://127.0.0.1:8080": 0,
+    "https://mi-emea.example.com": 0,
+    "https://mi-us.example.com": 1,
+}
 
 _FENCE = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -28,17 +39,27 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def urls() -> Iterator[tuple[str, str]]:
     # Without accounts: the pages' credentials are placeholders.
-    with LoopbackServer() as server:
-        yield server.url
+    with LoopbackServer() as one, LoopbackServer() as other:
+        yield one.url, other.url
+
+
+def here(code: str, urls: tuple[str, str]) -> str:
+    for server, number in SERVERS.items():
+        code = code.replace(server, urls[number])
+    return code
 
 
 @pytest.mark.needs("bash")
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
-def test_a_pages_code_runs(page: Path, url: str, tmp_path: Path) -> None:
+def test_a_pages_code_runs(page: Path, urls: tuple[str, str], tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environment |= {"REPORTDL_URL": url, "REPORTDL_TOKEN": "any", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment |= {
+        "REPORTDL_URL": urls[0],
+        "REPORTDL_TOKEN": "any",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     python = ""
     for language, body in blocks(page):
@@ -46,7 +67,7 @@ def test_a_pages_code_runs(page: Path, url: str, tmp_path: Path) -> None:
             python += body + "\n"
             continue
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", body],
+            ["bash", "-euo", "pipefail", "-c", here(body, urls)],
             cwd=tmp_path,
             env=environment,
             capture_output=True,
@@ -55,10 +76,8 @@ def test_a_pages_code_runs(page: Path, url: str, tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, f"{body}\n{done.stderr}"
-    for server in SERVERS:
-        python = python.replace(server, url)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", python],
+        [sys.executable, "-W", "error", "-c", here(python, urls)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

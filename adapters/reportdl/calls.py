@@ -34,7 +34,7 @@ from reportdl_core.policy import Policy
 from reportdl_core.questions import ListedReport, Segment
 from reportdl_core.secret import Secret
 
-__all__ = ["DEFAULT_POLICY", "AskingCall", "Calls", "DownloadCall"]
+__all__ = ["DEFAULT_POLICY", "AskingCall", "Calls", "DownloadCall", "InTurn"]
 
 T = TypeVar("T")
 
@@ -99,6 +99,7 @@ class Calls:
         *,
         to: str | os.PathLike[str] | BinaryIO,
         clash: Clash | None,
+        formats: tuple[str, ...] | None,
         on_progress: OnProgress | None,
         on_checkpoint: OnCheckpoint | None,
         observe: Observe | None,
@@ -107,7 +108,7 @@ class Calls:
         """To be driven inside a `with`, unless it is `standing`. Raises InvalidJob and TargetUnusable."""
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
         place = destination(to, job=job, clash=clash)
-        download = Download(job, policy=self.policy, seed=_seed(), now=clock())
+        download = Download(job, policy=self.policy, seed=_seed(), now=clock(), formats=formats)
         return self._watched(download, place, clock, on_progress, on_checkpoint, observe, {})
 
     def resume(
@@ -155,7 +156,7 @@ class Calls:
             observers.append(Checkpointing(download, errands, origin=self.origin, on_checkpoint=on_checkpoint))
         if observe is not None:
             observers.append(observe(download))
-        return DownloadCall(download, errands, _InTurn((*observers, reporter)) if observers else reporter, place)
+        return DownloadCall(download, errands, InTurn((*observers, reporter)) if observers else reporter, place)
 
 
 @final
@@ -180,7 +181,7 @@ class AskingCall(Generic[T]):
 
 
 @final
-class _InTurn:
+class InTurn:
     """Several observers, each told before the next."""
 
     __slots__ = ("_observers",)
@@ -189,6 +190,7 @@ class _InTurn:
         self._observers = observers
 
     def moved(self, event: Event | None, new: tuple[Command, ...], *, now: float) -> None:
+        """Tell them all; where one raises, the others are not told."""
         for observer in self._observers:
             observer.moved(event, new, now=now)
 

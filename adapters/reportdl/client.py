@@ -119,6 +119,7 @@ class Client:
         segment: int | str = 0,
         to: str | os.PathLike[str] | BinaryIO = ".",
         clash: Clash | None = None,
+        formats: tuple[str, ...] | None = None,
         on_progress: OnProgress | None = None,
         on_checkpoint: OnCheckpoint | None = None,
         observe: Observe | None = None,
@@ -127,7 +128,9 @@ class Client:
 
         `segment` is a dimension *value* id, 0 for an unsegmented element (R4). `to` is a folder (it exists, or ends
         in a separator), a file, or a binary stream. `clash` says what happens to an existing file: a named file is
-        replaced, in a folder the new one gets a suffix, unless another `Clash` is given (D24).
+        replaced, in a folder the new one gets a suffix, unless another `Clash` is given (D24). `formats` are what the
+        report is known to offer, as `formats()` said: it is not asked again, and a format that is not among them is
+        FormatNotOffered with nothing sent (D12).
 
         `on_checkpoint` is called with a `Checkpoint` in the caller's thread: before the first request, on every move
         before what follows from it is sent, and when the job is over. Kept, it lets `resume` go on in another process
@@ -145,6 +148,7 @@ class Client:
             format,
             to=to,
             clash=clash,
+            formats=formats,
             on_progress=on_progress,
             on_checkpoint=on_checkpoint,
             observe=observe,

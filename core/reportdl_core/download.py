@@ -52,7 +52,8 @@ class Download:
     """One job, over one or more sessions; driven like a `Session`.
 
     `now` in seconds on any clock that does not run backwards. `end` is the absolute deadline of the whole job
-    (default `now + policy.job_timeout`). Raises LocalProtocolError for misuse, and nothing else.
+    (default `now + policy.job_timeout`). With `formats`, as for a `Session`, it may be over before it has begun.
+    Raises LocalProtocolError for misuse, and nothing else.
     """
 
     __slots__ = ("_evidence", "_guard", "_outcome", "_restarts", "job", "policy", "session")

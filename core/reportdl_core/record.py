@@ -56,6 +56,12 @@ class Record:
         self.token: Secret | None = None
         self.verdict: Verdict | None = None
 
+    def know(self, formats: tuple[str, ...]) -> None:
+        """Note what the report is known to offer without having been asked here (D12)."""
+        self.facts.formats = formats
+        if listed(self.job.format, formats) is None:
+            self._end(Reason.INVALID_FORMAT)
+
     def take(self, command: Command, event: Event, now: float, *, asking: bool = False) -> None:
         """Note what `event`, the answer to `command`, says. `asking`: another request stays outstanding beside it."""
         facts, pauses = self.facts, self.facts.pauses

@@ -50,8 +50,9 @@ class Session:
 
     `now` is in seconds on any clock that does not run backwards, the same one in every call. `number` is that of
     the first command, `end` the absolute deadline of the job (default `now + policy.job_timeout`). `formats` are
-    those that the report is known to offer, so that the preflight is not asked again; before `start` no command
-    but a Wait leaves. Raises LocalProtocolError for misuse, and nothing else.
+    those that the report is known to offer: the preflight is not asked again, and where the job's is not among them
+    the session is over at once, with nothing sent (R10, D12). Before `start` no command but a Wait leaves. Raises
+    LocalProtocolError for misuse, and nothing else.
     """
 
     __slots__ = ("_cell", "_guard", "_other", "_outcome", "_record", "_run", "_seen", "job", "policy", "seed")
@@ -79,9 +80,10 @@ class Session:
             end=instant(now + policy.job_timeout if end is None else end),
             due=now if start is None else instant(start),
             quiet_since=now,
-            formats=formats,
         )
         self._begin(job, policy, seed, now, facts)
+        if formats is not None:
+            self._record.know(formats)
         self._decide(now)
 
     def _begin(self, job: Job, policy: Policy, seed: int, now: float, facts: Facts) -> None:

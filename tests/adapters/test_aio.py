@@ -45,6 +45,23 @@ def test_formats_and_download(server, backend, tmp_path):
     assert server.count("run") == server.count("init") == server.count("get") == 1
 
 
+@pytest.mark.rules("R10", "D12")
+def test_formats_that_are_known_are_not_asked_for_again(server, backend):
+    async def main():
+        async with aio.AsyncClient(server.url, credentials=TOKEN) as client:
+            await client.download(1042, format="csv", to=io.BytesIO(), formats=("pdf", "csv"))
+            with pytest.raises(reportdl.FormatNotOffered, match="does not offer xls; it offers pdf, csv") as refused:
+                await client.download(1042, format="xls", to=io.BytesIO(), formats=("pdf", "csv"))
+            assert refused.value.outcome.alternatives == ("pdf", "csv")
+
+    anyio.run(main, backend=backend)
+    with reportdl.Client(server.url, credentials=TOKEN) as client:
+        client.download(1042, format="csv", to=io.BytesIO(), formats=("pdf", "csv"))
+        with pytest.raises(reportdl.FormatNotOffered, match="does not offer xls; it offers pdf, csv"):
+            client.download(1042, format="xls", to=io.BytesIO(), formats=("pdf", "csv"))
+    assert [server.count(state) for state in ("formats", "init", "get")] == [0, 2, 2]
+
+
 @pytest.mark.rules("D12")
 def test_it_says_what_the_sync_client_says(server, backend):
     async def main():

@@ -27,6 +27,7 @@ from reportdl_core import (
     LocalProtocolError,
     Lost,
     Policy,
+    Preflight,
     Reason,
     Receipt,
     Refusal,
@@ -49,6 +50,26 @@ from reportdl_core.policy import instant
 JOB = Job(element=1042, segment=7, format="pdf")
 TOKEN = Secret("abc")
 RECEIPT = Receipt(path=None, filename="a.pdf", content_type="application/pdf", size=1, sha256="", length_verified=True)
+
+
+@pytest.mark.rules("R10", "D11", "D12")
+@pytest.mark.parametrize("preflight", Preflight)
+def test_formats_that_are_known_decide_before_anything_is_sent(preflight: Preflight) -> None:
+    policy = Policy(preflight=preflight)
+    download = Download(JOB, policy=policy, now=0.0, formats=("image", "csv"))
+    assert (download.outstanding, download.state, download.token) == ((), State.ERROR, None)
+    outcome = download.outcome
+    assert outcome is not None
+    assert (outcome.reason, outcome.alternatives, outcome.ended_in) == (
+        Reason.INVALID_FORMAT,
+        ("image", "csv"),
+        State.INIT,
+    )
+    assert (outcome.retryable, outcome.evidence, outcome.sessions) == (False, (), 1)
+    with pytest.raises(LocalProtocolError, match="over"):
+        _ = download.alarm
+    Playbook(Download(JOB, policy=policy, now=0.0, formats=("image", "PDF"))) << Init  # as the server spells it
+    assert Download(JOB, policy=policy, now=0.0, formats=()).outcome is not None
 
 
 def started(policy: Policy | None = None) -> Playbook[Download]:

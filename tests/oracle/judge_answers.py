@@ -187,7 +187,9 @@ def renewals(story: Story) -> Iterator[Violation]:
     for turn in story.turns:
         if turn.event is None or turn.answered is None or not turn.facts.live:
             continue
-        if turn.event.kind == "CredentialsRenewed" and not turn.new(*DOWNLOADS) and not turn.session_ends():
+        # A renewal does not end a Retry-After (D19).
+        told = turn.facts.told_until > turn.at and turn.new("Wait")
+        if turn.event.kind == "CredentialsRenewed" and not (turn.new(*DOWNLOADS) or told) and not turn.session_ends():
             yield Violation(rule="D16", position=turn.position, what="renewed, and nothing is asked again")
         refused = turn.event.refusal == "CREDENTIALS" or turn.facts.owed
         if turn.new("RenewCredentials") and not refused:

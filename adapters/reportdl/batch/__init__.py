@@ -2,7 +2,7 @@
 
     import reportdl, reportdl.batch
     server = reportdl.batch.Server("https://mi.example.com", credentials=reportdl.Bearer("..."))
-    summary = reportdl.batch.run("night.csv", server, ledger="night.ledger", to="out/", name="{element}-{date}.{ext}")
+    summary = reportdl.batch.run("night.csv", server, ledger="night.ledger", to="out/", name="{element}-{format}.{ext}")
     print(summary.text())
 
 The same call again, or `resume`, goes on where the last process was. The command is `reportdl batch`.
@@ -14,10 +14,13 @@ from reportdl.batch.calls import resume, run
 from reportdl.batch.inputs import Wanted
 from reportdl.batch.ledger import Ledger, LedgerUnusable
 from reportdl.batch.plan import Again, Budget, Lanes
+from reportdl.batch.roster import ServersUnusable
+from reportdl.batch.rows import NamesCollide
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Cause, Summary
 from reportdl.batch.templates import TemplateUnusable
 from reportdl.batch.texts import InputUnusable
+from reportdl.batch.traces import Traces
 
 __all__ = [
     "Again",
@@ -27,9 +30,12 @@ __all__ = [
     "Lanes",
     "Ledger",
     "LedgerUnusable",
+    "NamesCollide",
     "Server",
+    "ServersUnusable",
     "Summary",
     "TemplateUnusable",
+    "Traces",
     "Wanted",
     "resume",
     "run",

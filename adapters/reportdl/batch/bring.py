@@ -19,9 +19,12 @@ import anyio.to_thread
 from reportdl.batch.destinations import Delivered, Destination, NotDelivered
 from reportdl.batch.holding import Held, Holding, held_from
 from reportdl.batch.keeper import Keeper, Store
+from reportdl.batch.learning import Learning
 from reportdl.batch.plan import Begun, Start, State
 from reportdl.batch.rows import Row
 from reportdl.batch.servers import Server, seed
+from reportdl.batch.traces import Traces
+from reportdl.calls import InTurn
 from reportdl.checkpoints import Checkpoint, CheckpointUnusable, gone_on, taken_up
 from reportdl.drivers.asynchronous import drive
 from reportdl.errors import describe
@@ -30,11 +33,8 @@ from reportdl.progress import Progress, Reporter
 from reportdl.seal import Seal
 from reportdl_core.download import Download
 from reportdl_core.errors import Reason
-from reportdl_core.formats import listed
-from reportdl_core.lifecycle import State as SessionState
 from reportdl_core.names import file_name
 from reportdl_core.outcome import Outcome
-from reportdl_core.policy import Preflight
 from reportdl_core.secret import Secret
 
 __all__ = ["Bringer", "Brought", "Failed", "Kept", "Undelivered"]
@@ -88,11 +88,12 @@ class Bringer:
         holding: Holding,
         destination: Destination,
         watch: Watcher,
+        traces: Traces | None = None,
         pause: float = _PAUSE,
     ) -> None:
         self._store, self._seal = store, seal
         self._holding, self._destination, self._watch = holding, destination, watch
-        self._pause = pause
+        self._traces, self._pause = traces, pause
         self._held = holding.waiting()
 
     async def bring(self, row: Row, server: Server, *, start: Start = Start.TAKE_UP) -> Brought:
@@ -137,24 +138,27 @@ class Bringer:
     # -- from the server ------------------------------------------------------------------------------------------
 
     async def _outcome(self, row: Row, server: Server, start: Start) -> Outcome:
-        download, begun, cookies = self._restored(row, server, start)
-        if download is None:
-            self._store.update(row.id, attempts=row.attempts + 1, began=time.time())
-            formats = await self._formats(row, server)
-            if isinstance(formats, Outcome):
-                return formats
-            if formats is not None and listed(row.job.format, formats) is None:
-                return _not_offered(formats)
-            now = anyio.current_time()
-            download = Download(row.job, policy=server.policy, seed=seed(), now=now, formats=formats)
-            self._store.update(row.id, state=State.RUNNING.value)
-        if download.outcome is None:
-            await self._drive(download, row, server, begun, cookies)
+        learning = Learning(row, server, self._store)
+        try:
+            download, begun, cookies = self._restored(row, server, start)
+            if download is None:
+                self._store.update(row.id, attempts=row.attempts + 1, began=time.time())
+                formats, now = await learning.known(), anyio.current_time()
+                download = Download(row.job, policy=server.policy, seed=seed(), now=now, formats=formats)
+            await self._drive(download, row, server, begun, learning, cookies)
+        finally:
+            learning.over()
         assert download.outcome is not None
         return download.outcome
 
     async def _drive(
-        self, download: Download, row: Row, server: Server, begun: Begun, cookies: Mapping[str, Secret]
+        self,
+        download: Download,
+        row: Row,
+        server: Server,
+        begun: Begun,
+        learning: Learning,
+        cookies: Mapping[str, Secret],
     ) -> None:
         sink = self._holding.sink(row.id)
         reporter = Reporter(
@@ -175,42 +179,31 @@ class Bringer:
             origin=server.origin,
             reporter=reporter,
         )
+        traced = None if self._traces is None else self._traces.begin(row)
+        recording = () if traced is None else traced.of(download)
+        observer = InTurn((keeper, *recording, learning.of(download)))
         try:
-            await drive(download, errands=errands, transport=server.transport, observer=keeper)
+            await drive(download, errands=errands, transport=server.transport, observer=observer)
         finally:
             sink.discard()
+            if traced is not None:
+                traced.end(well=download.outcome is not None and download.outcome.receipt is not None)
 
     def _restored(self, row: Row, server: Server, start: Start) -> tuple[Download | None, Begun, Mapping[str, Secret]]:
-        """The download as it was left. Taken up, all that was in flight is lost, perhaps sent (D43)."""
+        """The download as it was left, with its session's cookies. What was in flight is lost, perhaps sent (D43)."""
         if row.checkpoint is None:
             return None, Begun.HERE, {}
         now = anyio.current_time()
         try:
             checkpoint = Checkpoint.opened(row.checkpoint, seal=self._seal)
-            if start is Start.GO_ON:
-                download = gone_on(checkpoint, origin=server.origin, policy=server.policy, now=now)
-                return download, Begun.HERE, checkpoint.cookies
-            download = taken_up(checkpoint, origin=server.origin, policy=server.policy, now=now)
+            takes = gone_on if start is Start.GO_ON else taken_up
+            download = takes(checkpoint, origin=server.origin, policy=server.policy, now=now)
         except CheckpointUnusable as error:
             self._note(row, f"begun again: {error}")
             return None, Begun.HERE, {}
+        if start is Start.GO_ON:
+            return download, Begun.HERE, checkpoint.cookies
         return download, Begun.TAKEN_UP if row.got is None else Begun.SERVED, checkpoint.cookies
-
-    async def _formats(self, row: Row, server: Server) -> tuple[str, ...] | Outcome | None:
-        """What the element offers, asked once for all of its rows (D12); why not, for this row alone."""
-        if server.policy.preflight is Preflight.OFF:
-            return None
-        element = row.job.element
-        if (known := self._store.formats(row.server, element)) is not None:
-            return known
-        async with server.asking(element):
-            if (known := self._store.formats(row.server, element)) is not None:
-                return known
-            answer = await server.formats(row.job)
-            if not isinstance(answer, Outcome):
-                self._store.keep_formats(row.server, element, answer)
-                server.answered(element)
-            return answer
 
     # -- to the destination ---------------------------------------------------------------------------------------
 
@@ -275,12 +268,6 @@ class Bringer:
 
     def _note(self, row: Row, note: str) -> None:
         self._store.append_note(row.id, note)
-
-
-def _not_offered(formats: tuple[str, ...]) -> Outcome:
-    """What the server would say, known from what it said to another job of the element (R10, D12)."""
-    reason, begun = Reason.INVALID_FORMAT, SessionState.INIT
-    return Outcome(state=SessionState.ERROR, reason=reason, ended_in=begun, alternatives=formats)
 
 
 def _worth_it(outcome: Outcome) -> bool:

@@ -6,15 +6,19 @@ Must never raise for a job that failed: the summary says so. What makes the whol
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import anyio
 
 from reportdl.batch.inputs import Jobs
 from reportdl.batch.night import Night, Settings
-from reportdl.batch.plan import Again, Budget, Lanes
+from reportdl.batch.plan import Again, Budget
+from reportdl.batch.roster import Roster
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Summary
+from reportdl.batch.traces import Traces
 from reportdl.files import Clash
 
 __all__ = ["BUDGET", "resume", "run"]
@@ -25,7 +29,7 @@ BUDGET: Final = Budget()
 
 def run(
     jobs: Jobs,
-    server: Server,
+    servers: Server | Mapping[str, Server],
     *,
     ledger: str | os.PathLike[str],
     to: str = ".",
@@ -33,51 +37,68 @@ def run(
     format: str | None = None,
     clash: Clash = Clash.SUFFIX,
     at_once: int = 4,
+    in_all: int | None = None,
     budget: Budget = BUDGET,
     again: Again = Again.RETRYABLE,
     storage_options: dict[str, Any] | None = None,
+    traces: Traces | None = None,
 ) -> Summary:
     """Bring all of these jobs home and return how it went. Blocks; what is in the ledger already is not repeated.
 
-    `jobs` is a CSV or JSON Lines file, or an iterator of Job, Wanted or mapping, read lazily. `to` is a folder or an
-    fsspec URL, `name` a template. `again` says which jobs that failed before are tried again. Raises InputUnusable,
-    TemplateUnusable, LedgerUnusable, TargetUnusable.
+    `jobs` is a CSV or JSON Lines file, or an iterator of Job, Wanted or mapping, read lazily. `servers` is one, or
+    several by name; jobs that name none go to the only one, or to the one called ''. `to` is a folder or an fsspec
+    URL, `name` a template. `at_once` is how many jobs a server is given at a time, unless it says so itself, and
+    `in_all` how many all of them; `again` says which jobs that failed before are tried again; `traces` are written of
+    every job. Raises InputUnusable, TemplateUnusable, LedgerUnusable, ServersUnusable, TargetUnusable, TraceUnwritable.
     """
     source = os.path.abspath(jobs) if isinstance(jobs, str | os.PathLike) else None
     settings = Settings(to=os.fspath(to), name=name, clash=clash, format=format, source=source)
-    return _ran(server, ledger, settings, source or jobs, at_once, budget, again, storage_options)
+    night = partial(Night, ledger, settings)
+    how: Any = {
+        "at_once": at_once,
+        "in_all": in_all,
+        "budget": budget,
+        "again": again,
+        "options": storage_options,
+        "traces": traces,
+    }
+    return _ran(night, servers, jobs=source or jobs, **how)
 
 
 def resume(
     ledger: str | os.PathLike[str],
-    server: Server,
+    servers: Server | Mapping[str, Server],
     *,
     at_once: int = 4,
+    in_all: int | None = None,
     budget: Budget = BUDGET,
     again: Again = Again.RETRYABLE,
     storage_options: dict[str, Any] | None = None,
+    traces: Traces | None = None,
 ) -> Summary:
     """Go on with a batch where its ledger says that it is, and return how it went. As `run`."""
-    return _ran(server, ledger, None, None, at_once, budget, again, storage_options)
+    night = partial(Night, ledger, None)
+    how: Any = {
+        "at_once": at_once,
+        "in_all": in_all,
+        "budget": budget,
+        "again": again,
+        "options": storage_options,
+        "traces": traces,
+    }
+    return _ran(night, servers, jobs=None, **how)
 
 
-def _ran(
-    server: Server,
-    ledger: str | os.PathLike[str],
-    settings: Settings | None,
-    jobs: Jobs | None,
-    at_once: int,
-    budget: Budget,
-    again: Again,
-    options: dict[str, Any] | None,
-) -> Summary:
-    lanes = Lanes(in_all=at_once, per_server=at_once)
+def _ran(begin: Callable[..., Night], servers: Server | Mapping[str, Server], **how: Any) -> Summary:
+    named = {"": servers} if isinstance(servers, Server) else dict(servers)
+    roster = Roster.of({name: one.origin for name, one in named.items()})
 
     async def main() -> Summary:
         try:
-            with Night(ledger, settings, origin=str(server.origin)) as night:
-                return await night.run(server, jobs=jobs, again=again, lanes=lanes, budget=budget, options=options)
+            with begin(roster=roster) as night:
+                return await night.run(named, **how)
         finally:
-            await server.aclose()
+            for one in named.values():
+                await one.aclose()
 
     return anyio.run(main)

@@ -20,6 +20,7 @@ from celery.signals import worker_init  # pyright: ignore[reportMissingTypeStubs
 
 from reportdl.batch import environment
 from reportdl.batch.bring import Bringer
+from reportdl.batch.described import credentials_of
 from reportdl.batch.destinations import Folder, destination_of
 from reportdl.batch.flights import Claim, Flight, Flights, LeaseLost
 from reportdl.batch.holding import Holding
@@ -75,8 +76,9 @@ def first_record(row: Row, settings: dict[str, Any]) -> dict[str, Any]:
     """What the first message says of a row. `settings` are those of the ledger, which hold no credential."""
     job = row.job
     known = {name: getattr(row, name) for name in (*_COLUMNS, "got", "ended", "checkpoint")}
-    asked = {"id": row.id, "line": row.line, "job": [str(job.element), str(job.segment), job.format], "name": row.name}
-    return {**known, **asked, "state": row.state.value, "settings": settings}
+    asked = {"id": row.id, "line": row.line, "server": row.server, "name": row.name}
+    wanted = [str(job.element), str(job.segment), job.format]
+    return {**known, **asked, "job": wanted, "state": row.state.value, "settings": settings}
 
 
 def row_of(record: dict[str, Any]) -> Row:
@@ -88,7 +90,7 @@ def row_of(record: dict[str, Any]) -> Row:
     return Row(
         id=record["id"],
         line=record["line"],
-        server="",
+        server=record["server"],
         job=job,
         name=record["name"],
         state=State(record["state"]),
@@ -113,7 +115,8 @@ def _look_first(**_: Any) -> None:
     """A worker whose environment lacks something ends at once, instead of failing job after job."""
     try:
         environment.seal()
-        environment.server()
+        for one in environment.servers().values():
+            credentials_of(one)
     except (ReportdlError, ValueError) as error:
         raise SystemExit(f"reportdl: {error}") from None
 
@@ -149,10 +152,10 @@ class _Carried:
         self._flight.write()
 
     def formats(self, server: str, element: int) -> tuple[str, ...] | None:
-        return self._flight.formats(element)
+        return self._flight.formats(server, element)
 
     def keep_formats(self, server: str, element: int, formats: tuple[str, ...]) -> None:
-        self._flight.keep_formats(element, formats)
+        self._flight.keep_formats(server, element, formats)
 
 
 @app.task(name="reportdl.step", bind=True)  # type: ignore[untyped-decorator]
@@ -184,7 +187,14 @@ def step(task: Any, batch: str, row: int, number: int, record: Any) -> str:
 
 
 async def _carry(flight: Flight, start: Start) -> None:
-    record, server = flight.record, environment.server()
+    record = flight.record
+    try:
+        server = environment.server_at(record["settings"]["servers"][record["server"]])
+    except (ReportdlError, ValueError) as error:
+        # Told as what it is for the job; the leader gives this server up, and goes on with the others.
+        flight.record |= {"state": State.FAILED.value, "reason": Reason.CREDENTIALS.value, "error": str(error)}
+        flight.record |= {"retryable": True, "checkpoint": None, "ended": time.time()}
+        return
     try:
         await _bringer(flight).bring(row_of(record), server, start=start)
     finally:

@@ -7,7 +7,7 @@ that is with a worker already.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, final
 
@@ -17,14 +17,13 @@ from reportdl.batch.engine import Watch
 from reportdl.batch.flights import Flights
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
-from reportdl.batch.plan import Breaker, Budget, State, tried_again
-from reportdl.batch.rows import Row, Wished
+from reportdl.batch.plan import Breakers, Budget, Lanes, State, tried_again
+from reportdl.batch.rows import Collided, Row, Wished
 from reportdl_core.errors import Reason
 
 __all__ = ["Crew"]
 
 _CHUNK: Final = 500
-_AHEAD: Final = 1_000  # jobs in the queue at a time: the ledger keeps the rest
 _LOOK: Final = 0.5
 _BEAT: Final = 1.0
 _REAP: Final = 2.0
@@ -39,22 +38,28 @@ class Crew:
         *,
         ledger: Ledger,
         flights: Flights,
+        lanes: Lanes,
+        servers: Iterable[str],
         settings: dict[str, Any],
         budget: Budget,
         watch: Watch,
         lines: Iterator[Wished | BadLine] | None = None,
+        whole: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._ledger, self._flights, self._settings = ledger, flights, settings
         self._batch: str = settings["id"]
-        self._budget, self._watch, self._lines, self._sleep = budget, watch, lines, sleep
-        self._breaker = Breaker()
-        self._out: set[int] = set()
+        self._budget, self._watch, self._sleep = budget, watch, sleep
+        self._lines, self._whole = lines, whole
+        self._servers = tuple(servers)
+        self._breakers = Breakers(self._servers)
+        self._lanes = lanes
+        self._out: dict[int, str] = {}
 
     @property
-    def stopped(self) -> Reason | None:
-        """Why not all was tried."""
-        return self._breaker.tripped
+    def stopped(self) -> dict[str, Reason]:
+        """The servers of which not all was tried, and why."""
+        return self._breakers.stopped
 
     def run(self, taken_up: Iterator[Row]) -> None:
         """Lead until every row has come to its end."""
@@ -67,7 +72,8 @@ class Crew:
         while True:
             self._collect()
             self._send_waiting()
-            if not self._out and (self.stopped is not None or self._ledger.next_due() is None):
+            going = (name for name in self._servers if not self._breakers.tripped(name))
+            if not self._out and all(self._ledger.next_due(name) is None for name in going):
                 break
             now = time.monotonic()
             if now - reap >= _REAP:
@@ -81,30 +87,34 @@ class Crew:
         self._flights.forget()
 
     def _read(self) -> None:
-        lines, since = self._lines, self._ledger.newest()
+        lines = self._lines
         if lines is None:
             return
+        reading = self._ledger.next_reading()
+        collided = Collided()
         while chunk := list(islice(lines, _CHUNK)):
-            self._watch.added(self._ledger.add(chunk, since=since))
+            self._watch.added(collided.take(self._ledger.add(chunk, reading=reading)))
+        if self._whole:
+            collided.refuse()
         self._ledger.all_read()
-        self._watch.all_read()
+        self._watch.all_read(self._ledger.forget(reading) if self._whole else {})
 
     # -- out ----------------------------------------------------------------------------------------------------------
 
     def _send_waiting(self) -> None:
-        most = _AHEAD - len(self._out)
-        if most <= 0 or self.stopped is not None:
-            return
-        for row in self._ledger.next_waiting("", now=time.time(), most=most, but=frozenset()):
-            self._watch.began(row)
-            self._send(row)
-            self._ledger.update(row.id, state=State.RUNNING.value)
+        for name in self._servers:
+            if (most := self._lanes.free(name)) and not self._breakers.tripped(name):
+                for row in self._ledger.next_waiting(name, now=time.time(), most=most, but=frozenset()):
+                    self._watch.began(row)
+                    self._send(row)
+                    self._ledger.update(row.id, state=State.RUNNING.value)
 
     def _send(self, row: Row) -> bool:
         """Send a job, unless it is with the workers since before this process."""
         record = first_record(row, self._settings)
         number = self._flights.begin(row.id, record)
-        self._out.add(row.id)
+        self._out[row.id] = row.server
+        self._lanes.take(row.server)
         if number is None:
             return False
         send(self._batch, row.id, number, record)
@@ -123,7 +133,8 @@ class Crew:
         results = self._flights.results()
         for number, record in results.items():
             self._ledger.update(number, **settled(record))
-            self._out.discard(number)
+            if (server := self._out.pop(number, None)) is not None:
+                self._lanes.give(server)
             self._ended(row_of(record))
         if results:
             self._flights.collected(results)
@@ -133,16 +144,16 @@ class Crew:
         again_at: float | None = None
         match brought:
             case Failed(reason=reason, retryable=retryable):
-                self._breaker.ended(reason)
-                wanted = retryable and self.stopped is None
+                self._breakers.ended(row.server, reason)
+                wanted = retryable and self._breakers.tripped(row.server) is None
                 again_at = self._budget.next_at(attempts=row.attempts, retryable=wanted, now=time.time())
                 if again_at is not None:
                     self._ledger.append_note(row.id, tried_again(reason))
                     self._ledger.update(row.id, state=State.WAITING.value, due=again_at)
             case Undelivered():
-                self._breaker.ended(Reason.NOT_KEPT)
+                self._breakers.ended(row.server, Reason.NOT_KEPT)
             case Kept():
-                self._breaker.ended(Reason.DELIVERED)
+                self._breakers.ended(row.server, Reason.DELIVERED)
         self._watch.ended(row, brought, again_at=again_at)
 
 

@@ -10,7 +10,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final, Protocol, final
+from typing import Final, Protocol, TypeAlias, final
 
 import anyio
 import anyio.to_thread
@@ -18,8 +18,8 @@ import anyio.to_thread
 from reportdl.batch.bring import Bringer, Brought, Failed, Undelivered
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
-from reportdl.batch.plan import Breaker, Budget, Lanes, State, tried_again
-from reportdl.batch.rows import Added, Row, Wished
+from reportdl.batch.plan import Breakers, Budget, Lanes, State, tried_again
+from reportdl.batch.rows import Added, Collided, Row, Wished
 from reportdl.batch.servers import Server
 from reportdl_core.errors import Reason
 
@@ -30,14 +30,17 @@ _AHEAD: Final = 5_000  # waiting rows beyond which an endless input is left alon
 _BEAT: Final = 1.0
 
 
+Gone: TypeAlias = tuple[str, State]
+
+
 class Watch(Protocol):
     """Who is told how the batch goes, in the loop's thread."""
 
     def added(self, added: Added) -> None:
         """Lines were taken."""
 
-    def all_read(self) -> None:
-        """No more lines will come."""
+    def all_read(self, gone: Mapping[Gone, int]) -> None:
+        """No more lines will come; `gone` are the jobs that are not on the list any more, by server and state."""
 
     def began(self, row: Row) -> None:
         """A row is under way."""
@@ -51,7 +54,10 @@ class Watch(Protocol):
 
 @final
 class Engine:
-    """Runs one batch in this process. `lines` is the input that is still to be read, if there is any."""
+    """Runs one batch in this process. `lines` is the input that is still to be read, if there is any.
+
+    `whole` says that it is all of the list: what is not among it is not wanted any more.
+    """
 
     def __init__(
         self,
@@ -63,21 +69,23 @@ class Engine:
         budget: Budget,
         watch: Watch,
         lines: Iterator[Wished | BadLine] | None = None,
+        whole: bool = False,
         endless: bool = False,
     ) -> None:
         self._ledger, self._servers, self._bringer = ledger, servers, bringer
         self._lanes, self._budget, self._watch = lanes, budget, watch
-        self._lines, self._endless = lines, endless
-        self._breakers = {name: Breaker() for name in servers}
+        self._lines, self._whole, self._endless = lines, whole, endless
+        self._breakers = Breakers(servers)
+        self._turns = deque(servers)
         self._busy: set[int] = set()
         self._first: dict[str, deque[Row]] = {name: deque() for name in servers}
         self._wake = anyio.Event()
         self._failure: Exception | None = None
 
     @property
-    def stopped(self) -> Reason | None:
-        """Why not all was tried: what would have condemned every other job too."""
-        return next((one.tripped for one in self._breakers.values() if one.tripped is not None), None)
+    def stopped(self) -> dict[str, Reason]:
+        """The servers of which not all was tried: what would have condemned every other of their jobs too."""
+        return self._breakers.stopped
 
     async def run(self, taken_up: Iterable[Row] = ()) -> None:
         """Bring every row to its end; those that another process had begun come first."""
@@ -85,7 +93,9 @@ class Engine:
             self._first[row.server].append(row)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._beats)
-            if self._lines is not None:
+            if self._whole:
+                await self._read()  # before anything is begun: it may turn out that the list cannot be used
+            elif self._lines is not None:
                 tasks.start_soon(self._read)
             while self._failure is None and await self._dispatch(tasks.start_soon):
                 self._wake = anyio.Event()
@@ -98,17 +108,20 @@ class Engine:
     # -- rows come in ---------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        lines, since = self._lines, self._ledger.newest()
+        lines, reading = self._lines, self._ledger.next_reading()
         assert lines is not None
+        collided = Collided()
         try:
             # In a thread: whoever makes the jobs may take their time over each.
             while chunk := await anyio.to_thread.run_sync(lambda: list(itertools.islice(lines, _CHUNK))):
-                self._watch.added(self._ledger.add(chunk, since=since))
+                self._watch.added(collided.take(self._ledger.add(chunk, reading=reading)))
                 self._wake.set()
-                while self._endless and self._ledger.counts()[State.WAITING] > _AHEAD:  # noqa: ASYNC110 - rows end often
+                while self._endless and self._ledger.waiting() > _AHEAD:  # noqa: ASYNC110 - rows end often
                     await anyio.sleep(_BEAT)
+            if self._whole:
+                collided.refuse()
             self._ledger.all_read()
-            self._watch.all_read()
+            self._watch.all_read(self._ledger.forget(reading) if self._whole else {})
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way has been stopped
             self._failure = error
         self._lines = None
@@ -124,20 +137,23 @@ class Engine:
 
     async def _dispatch(self, start: Callable[..., object]) -> bool:
         """Begin what may begin; whether there is anything left to wait for."""
-        for name in self._servers:
-            if self._breakers[name].tripped is not None:
-                continue
-            for row in self._ready(name):
+        idle = 0
+        while idle < len(self._turns):
+            name = self._turns[0]
+            self._turns.rotate(-1)
+            rows = [] if self._breakers.tripped(name) else self._ready(name)
+            idle = 0 if rows else idle + 1
+            for row in rows:
                 self._busy.add(row.id)
                 self._lanes.take(name)
                 self._watch.began(row)
                 start(self._bring, row, self._servers[name])
         if self._busy or self._lines is not None:
             return True
-        return self.stopped is None and self._ledger.next_due() is not None
+        return any(self._ledger.next_due(name) is not None for name in self._turns if not self._breakers.tripped(name))
 
     def _ready(self, server: str) -> list[Row]:
-        free = self._lanes.free(server)
+        free = self._lanes.turn(server)
         ready: list[Row] = []
         while self._first[server] and len(ready) < free:
             ready.append(self._first[server].popleft())
@@ -161,14 +177,14 @@ class Engine:
         again_at: float | None = None
         match brought:
             case Failed(reason=reason, retryable=retryable):
-                self._breakers[row.server].ended(reason)
-                wanted = retryable and self.stopped is None
+                self._breakers.ended(row.server, reason)
+                wanted = retryable and self._breakers.tripped(row.server) is None
                 again_at = self._budget.next_at(attempts=row.attempts + 1, retryable=wanted, now=time.time())
                 if again_at is not None:
                     self._ledger.append_note(row.id, tried_again(reason))
                     self._ledger.update(row.id, state=State.WAITING.value, due=again_at)
             case Undelivered():
-                self._breakers[row.server].ended(Reason.NOT_KEPT)
+                self._breakers.ended(row.server, Reason.NOT_KEPT)
             case _:
-                self._breakers[row.server].ended(Reason.DELIVERED)
+                self._breakers.ended(row.server, Reason.DELIVERED)
         self._watch.ended(row, brought, again_at=again_at)

@@ -1,4 +1,4 @@
-"""Decides what a worker takes from its environment: the server, its credentials, the broker, the key, stores' options.
+"""Decides what a worker takes from its environment: the servers, their credentials, broker, key, stores.
 
 Nothing of it travels in a message: whoever reads the broker learns no credential (D39). Must never show one.
 """
@@ -6,17 +6,16 @@ Nothing of it travels in a message: whoever reads the broker learns no credentia
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
-from typing import Final
+from dataclasses import replace
 
+from reportdl.batch.described import Described, credentials_of, described
 from reportdl.batch.servers import Server
-from reportdl.credentials import ApplicationKey, Bearer, Credentials, Token
 from reportdl.seal import Seal
 from reportdl_core.errors import ReportdlError
 
-__all__ = ["EnvironmentUnusable", "broker", "holding", "seal", "server"]
-
-_KEY: Final = ("REPORTDL_APPLICATION_ID", "REPORTDL_APPLICATION_KEY", "REPORTDL_USER")
+__all__ = ["EnvironmentUnusable", "broker", "holding", "seal", "server_at", "servers"]
 
 
 class EnvironmentUnusable(ReportdlError, ValueError):
@@ -41,24 +40,32 @@ def holding() -> str:
     return os.environ.get("REPORTDL_HOLDING") or tempfile.gettempdir()
 
 
-def server() -> Server:
-    """The server, from REPORTDL_URL, the variables that hold credentials, and REPORTDL_AFFINITY_COOKIE.
+def servers() -> dict[str, Described]:
+    """The servers of this machine by name: REPORTDL_URL as '', REPORTDL_SERVER and REPORTDL_SERVERS.
 
-    Raises EnvironmentUnusable, UnusableCookieName.
+    Raises EnvironmentUnusable, ServersUnusable.
     """
-    url = os.environ.get("REPORTDL_URL")
-    if not url:
-        raise EnvironmentUnusable("REPORTDL_URL must name the server")
+    named = described(os.environ.get("REPORTDL_SERVER", "").split(), os.environ.get("REPORTDL_SERVERS") or None)
+    found = {one.name: one for one in named}
+    if url := os.environ.get("REPORTDL_URL"):
+        found[""] = Described(name="", url=url)
+    if not found:
+        raise EnvironmentUnusable("REPORTDL_URL, REPORTDL_SERVER or REPORTDL_SERVERS must name the server")
     insecure = os.environ.get("REPORTDL_ALLOW_INSECURE") == "1"
-    affinity = os.environ.get("REPORTDL_AFFINITY_COOKIE", "").split()
-    return Server(url, credentials=_credentials(), allow_insecure=insecure, affinity_cookies=affinity)
+    cookies = tuple(os.environ.get("REPORTDL_AFFINITY_COOKIE", "").split())
+    return {
+        name: replace(
+            one,
+            allow_insecure=one.allow_insecure or insecure,
+            affinity_cookies=one.affinity_cookies or cookies,
+        )
+        for name, one in found.items()
+    }
 
 
-def _credentials() -> Credentials:
-    kind = Bearer if os.environ.get("REPORTDL_TOKEN_KIND") == "bearer" else Token
-    if token := os.environ.get("REPORTDL_TOKEN"):
-        return kind(token)
-    application, key, user = (os.environ.get(name, "") for name in _KEY)
-    if application and key and user:
-        return ApplicationKey(application_id=application, application_key=key, user=user)
-    raise EnvironmentUnusable(f"no credentials: set REPORTDL_TOKEN, or {', '.join(_KEY)}")
+def server_at(url: str) -> Server:
+    """The server with this base URL, and its credentials. Raises EnvironmentUnusable, ServersUnusable."""
+    for one in servers().values():
+        if str(one.origin()) == url:
+            return one.server(credentials_of(one))
+    raise EnvironmentUnusable(f"this machine ({socket.gethostname()}) was not told of a server {url}")

@@ -230,14 +230,14 @@ class Flights:
         if not self._redis.eval(_END, len(keys), *keys, row, worker, json.dumps(record)):
             raise LeaseLost(f"another worker has row {row}")
 
-    def formats(self, element: int) -> tuple[str, ...] | None:
+    def formats(self, server: str, element: int) -> tuple[str, ...] | None:
         """What an element offers, if a worker has asked."""
-        found = self._redis.hget(self._formats, element)
+        found = self._redis.hget(self._formats, f"{server}/{element}")
         return None if found is None else tuple(json.loads(found))
 
-    def keep_formats(self, element: int, formats: tuple[str, ...]) -> None:
+    def keep_formats(self, server: str, element: int, formats: tuple[str, ...]) -> None:
         """Remember what an element offers."""
-        self._redis.hset(self._formats, element, json.dumps(formats))
+        self._redis.hset(self._formats, f"{server}/{element}", json.dumps(formats))
 
     def _lease(self, row: int) -> str:
         return f"{self._name}:lease:{row}"
@@ -265,10 +265,10 @@ class Flight:
         """The job is over. Raises LeaseLost."""
         self._flights.end(self._row, self._worker, self.record)
 
-    def formats(self, element: int) -> tuple[str, ...] | None:
+    def formats(self, server: str, element: int) -> tuple[str, ...] | None:
         """As `Flights.formats`."""
-        return self._flights.formats(element)
+        return self._flights.formats(server, element)
 
-    def keep_formats(self, element: int, formats: tuple[str, ...]) -> None:
+    def keep_formats(self, server: str, element: int, formats: tuple[str, ...]) -> None:
         """As `Flights.keep_formats`."""
-        self._flights.keep_formats(element, formats)
+        self._flights.keep_formats(server, element, formats)

@@ -10,10 +10,12 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as field_of
+from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
+from reportdl.batch.roster import Roster, UnknownServer, masked
 from reportdl.batch.texts import InputUnusable, lines_of
 from reportdl_core.errors import InvalidJob
 from reportdl_core.job import Job, identifier
@@ -25,8 +27,10 @@ _ALIASES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("segment", "segmentid", "segmentvalueid", "dimensionid", "dimensionvalueid"), "segment"),
     **dict.fromkeys(("format", "formatkey"), "format"),
     **dict.fromkeys(("name", "filename", "file", "output"), "name"),
+    **dict.fromkeys(("server", "servername", "serverurl", "url"), "server"),
 }
 _POSITIONS: Final = ("element", "segment", "format", "name")  # of a file without a header
+_OURS: Final = frozenset(_ALIASES.values())
 _DELIMITERS: Final = ",;\t|"
 _SHOWN: Final = 80
 _TALLEST: Final = 50  # lines: beyond it a cell is no text that somebody wrote, but a quotation mark too many
@@ -37,12 +41,25 @@ class Wanted:
     """One line that asks for a report. `line` counts from 1; `fields` are its further columns, for name templates.
 
     `name` is the file's name as the line itself says it, relative to the destination; None leaves it to the template.
+    `server` is a server's name in this batch or its URL; empty for the one that all go to which name none.
     """
 
     job: Job
     line: int = 0
     name: str | None = None
     fields: Mapping[str, str] = field_of(default_factory=dict[str, str])
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What lines are completed by: the format of those that name none, and the servers that there are."""
+
+    format: str | None
+    roster: Roster | None
+
+    def server(self, said: str) -> str:
+        return said if self.roster is None else self.roster.key(said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +76,24 @@ Jobs: TypeAlias = "str | os.PathLike[str] | Iterable[Job | Wanted | Mapping[str,
 """A file of jobs (`-` for stdin), or the jobs themselves, one after the other."""
 
 
-def read_jobs(jobs: Jobs, *, format: str | None = None) -> Iterator[Line]:
-    """The lines, lazily and in order; `format` is for those that name none.
+def read_jobs(jobs: Jobs, *, format: str | None = None, roster: Roster | None = None) -> Iterator[Line]:
+    """The lines, lazily and in order; `format` is for those that name none, `roster` tells whose server each one is.
 
     Raises InputUnusable where the whole is none: no such file, a header without an element.
     """
+    reading = _Reading(format=format, roster=roster)
     if isinstance(jobs, str | os.PathLike):
         lines = lines_of(os.fspath(jobs))
         number, first = next(lines, (0, ""))
         if not number:
             return
         if first.lstrip().startswith("{"):
-            yield from _from_json(_again(number, first, lines), format)
+            yield from _from_json(_again(number, first, lines), reading)
         else:
-            yield from _from_csv(number, first, lines, format)
+            yield from _from_csv(number, first, lines, reading)
         return
     for number, one in enumerate(jobs, 1):
-        yield _from_object(number, one, format)
+        yield _from_object(number, one, reading)
 
 
 def _again(number: int, first: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -83,15 +101,17 @@ def _again(number: int, first: str, lines: Iterator[tuple[int, str]]) -> Iterato
     yield from lines
 
 
-def _from_object(number: int, one: Job | Wanted | Mapping[str, object], format: str | None) -> Line:
-    if isinstance(one, Job):
-        return Wanted(line=number, job=one)
-    if isinstance(one, Wanted):
-        return Wanted(line=one.line or number, job=one.job, name=one.name, fields=one.fields)
-    return _wanted(number, str(dict(one)), _plain(one), format)
+def _from_object(number: int, one: Job | Wanted | Mapping[str, object], reading: _Reading) -> Line:
+    if not isinstance(one, Job | Wanted):
+        return _wanted(number, str(dict(one)), _plain(one), reading)
+    wanted = one if isinstance(one, Wanted) else Wanted(job=one)
+    try:
+        return replace(wanted, line=wanted.line or number, server=reading.server(wanted.server))
+    except UnknownServer as error:
+        return _bad(wanted.line or number, f"{wanted.server};{wanted.job.element};{wanted.job.format}", str(error))
 
 
-def _from_json(lines: Iterator[tuple[int, str]], format: str | None) -> Iterator[Line]:
+def _from_json(lines: Iterator[tuple[int, str]], reading: _Reading) -> Iterator[Line]:
     for number, text in lines:
         if not text.strip():
             continue
@@ -106,7 +126,7 @@ def _from_json(lines: Iterator[tuple[int, str]], format: str | None) -> Iterator
         if not isinstance(value, dict):
             yield _bad(number, text, 'must be one JSON object a line, such as {"element": 1042, "format": "pdf"}')
             continue
-        yield _wanted(number, text, _plain(cast("Mapping[str, object]", value)), format)
+        yield _wanted(number, text, _plain(cast("Mapping[str, object]", value)), reading)
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, str]:
@@ -118,7 +138,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], format: str | None) -> Iterator[Line]:
+def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], reading: _Reading) -> Iterator[Line]:
     delimiter = _delimiter(first)
     if first.lower().startswith("sep="):  # how Excel is told the delimiter
         delimiter, (number, first) = first.strip()[4:5] or delimiter, next(lines, (0, ""))
@@ -145,7 +165,7 @@ def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], format:
             columns, is_header = _columns(cells)
             if is_header:
                 continue
-        yield _row(start, delimiter.join(cells), columns, cells, format)
+        yield _row(start, delimiter.join(cells), columns, cells, reading)
 
 
 class _Counted:
@@ -176,7 +196,7 @@ def _columns(cells: list[str]) -> tuple[tuple[str, ...], bool]:
         if len(cells) == 2:
             return ("element", "format"), False
         return _POSITIONS, False
-    named = tuple(_canonical(cell) for cell in cells)
+    named = _canonical(tuple(cells))
     if "element" not in named:
         shown = ", ".join(repr(cell) for cell in cells if cell)
         raise InputUnusable(
@@ -187,32 +207,40 @@ def _columns(cells: list[str]) -> tuple[tuple[str, ...], bool]:
     return named, True
 
 
-def _canonical(name: str) -> str:
-    letters = "".join(one for one in name.lower() if one.isalnum())
-    return _ALIASES.get(letters, name.strip())
+@lru_cache(maxsize=64)  # asked for each line
+def _canonical(names: tuple[str, ...]) -> tuple[str, ...]:
+    """What columns are called here. One that is called `server` leaves `url` and its like to be mere fields."""
+    named = [(name, "".join(one for one in name.lower() if one.isalnum())) for name in names]
+    taken = {letters for _, letters in named} & _OURS
+    found: list[str] = []
+    for name, letters in named:
+        ours = _ALIASES.get(letters)
+        found.append(name.strip() if ours is None or (ours == "server" != letters and ours in taken) else ours)
+    return tuple(found)
 
 
-def _row(line: int, text: str, columns: tuple[str, ...], cells: list[str], format: str | None) -> Line:
+def _row(line: int, text: str, columns: tuple[str, ...], cells: list[str], reading: _Reading) -> Line:
     if len(cells) > len(columns) and any(cells[len(columns) :]):
         return _bad(line, text, f"has {len(cells)} cells, and there are {len(columns)} columns")
-    return _wanted(line, text, dict(zip(columns, cells, strict=False)), format)
+    return _wanted(line, text, dict(zip(columns, cells, strict=False)), reading)
 
 
-def _wanted(line: int, text: str, values: dict[str, str], format: str | None) -> Line:
-    said = {_canonical(name): value for name, value in values.items()}
+def _wanted(line: int, text: str, values: dict[str, str], reading: _Reading) -> Line:
+    said = dict(zip(_canonical(tuple(values)), values.values(), strict=True))
     element, segment = said.pop("element", ""), said.pop("segment", "") or "0"
-    key, name = said.pop("format", "") or format, said.pop("name", "") or None
+    key, name = said.pop("format", "") or reading.format, said.pop("name", "") or None
     try:
         if not element:
             raise InvalidJob("has no element")
         if key is None:
             raise InvalidJob("has no format, and no --format was given for all")
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=key)
-    except InvalidJob as error:
+        server = reading.server(said.pop("server", ""))
+    except (InvalidJob, UnknownServer) as error:
         return _bad(line, text, str(error))
-    return Wanted(line=line, job=job, name=name, fields=said)
+    return Wanted(line=line, job=job, name=name, fields=said, server=server)
 
 
 def _bad(line: int, text: str, problem: str) -> BadLine:
-    shown = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    shown = " ".join("".join(one if one.isprintable() else " " for one in masked(text)).split())
     return BadLine(line=line, text=shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}...", problem=problem)

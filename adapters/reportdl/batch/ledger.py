@@ -9,57 +9,34 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import sys
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any, Final, Self, final
 
 from reportdl.batch.inputs import BadLine
+from reportdl.batch.ledger_file import LedgerFile, LedgerUnusable
 from reportdl.batch.plan import State
-from reportdl.batch.rows import Added, Row, Wished
-from reportdl.spooling import reason_of
-from reportdl_core.errors import ReportdlError
-
-if sys.platform != "win32":
-    import fcntl
+from reportdl.batch.rows import Added, Collision, Row, Wished, label
+from reportdl_core.job import Job
 
 __all__ = ["Ledger", "LedgerUnusable"]
 
-_VERSION: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE batch (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY,
-    line INTEGER NOT NULL,
-    server TEXT NOT NULL,
-    element TEXT NOT NULL,
-    segment TEXT NOT NULL,
-    format TEXT NOT NULL,
-    name TEXT NOT NULL,                      -- where it goes, relative to the destination; '' as the server calls it
-    state TEXT NOT NULL DEFAULT 'waiting',
-    attempts INTEGER NOT NULL DEFAULT 0,
-    runs INTEGER NOT NULL DEFAULT 0,         -- how many `run` were sent, each perhaps a generation
-    due REAL NOT NULL DEFAULT 0,
-    path TEXT, size INTEGER, sha256 TEXT,
-    reason TEXT, error TEXT, retryable INTEGER, note TEXT,
-    checkpoint TEXT,                         -- its token sealed; gone once the job is over
-    began REAL, ran REAL, got REAL, ended REAL,
-    UNIQUE (server, element, segment, format, name)
-);
-CREATE INDEX jobs_waiting ON jobs (due, id, server) WHERE state = 'waiting';
-CREATE TABLE refused (line INTEGER PRIMARY KEY, text TEXT NOT NULL, problem TEXT NOT NULL);
-CREATE TABLE formats (server TEXT, element TEXT, formats TEXT NOT NULL, PRIMARY KEY (server, element)) WITHOUT ROWID;
-"""
 _COLUMNS: Final = (
     "id, line, server, element, segment, format, name, state, attempts, runs, path, size, sha256, reason, error, "
     "retryable, note, checkpoint, began, ran, got, ended"
 )
-_INSERT: Final = "INSERT OR IGNORE INTO jobs (line, server, element, segment, format, name) VALUES (?, ?, ?, ?, ?, ?)"
-_SAME: Final = "SELECT id, line FROM jobs WHERE server = ? AND element = ? AND segment = ? AND format = ? AND name = ?"
-
-
-class LedgerUnusable(ReportdlError, ValueError):
-    """A ledger that cannot be used: another batch's, in use by another process, or no ledger at all."""
+_INSERT: Final = (
+    "INSERT OR IGNORE INTO jobs (line, reading, name, server, element, segment, format) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_KEY: Final = "name = ? AND server = ? AND element = ? AND segment = ? AND format = ?"
+_NAMESAKE: Final = (
+    "SELECT line, server, element, segment, format FROM jobs WHERE name = ? AND reading = ? "
+    "AND NOT (server = ? AND element = ? AND segment = ? AND format = ?) LIMIT 1"
+)
+_FOUND: Final = f"UPDATE jobs SET line = ?, reading = ? WHERE {_KEY} AND reading < ?"  # noqa: S608
+_SAME: Final = f"SELECT line FROM jobs WHERE {_KEY}"  # noqa: S608
 
 
 @final
@@ -73,32 +50,8 @@ class Ledger:
         self.path: str = os.path.abspath(path)
         if must_exist and not os.path.exists(self.path):
             raise LedgerUnusable(f"there is no ledger {self.path!r}")
-        self._lock = _locked(self.path)
-        try:
-            self._rows = self._opened()
-        except sqlite3.Error as error:
-            self._unlock()
-            raise LedgerUnusable(f"{self.path!r} cannot be used as a ledger: {error}") from error
-        except BaseException:
-            self._unlock()
-            raise
-
-    def _opened(self) -> sqlite3.Connection:
-        rows = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-        try:
-            rows.execute("PRAGMA journal_mode = WAL")
-            rows.execute("PRAGMA synchronous = NORMAL")  # `flush` makes it durable against a power cut, once a second
-            (version,) = rows.execute("PRAGMA user_version").fetchone()
-            if not version:
-                rows.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-            elif version != _VERSION:
-                raise LedgerUnusable(
-                    f"{self.path!r} was written by another version of reportdl (its number is {version})"
-                )
-        except BaseException:
-            rows.close()
-            raise
-        return rows
+        self._file = LedgerFile(self.path)
+        self._rows = self._file.rows
 
     def __enter__(self) -> Self:
         return self
@@ -110,13 +63,7 @@ class Ledger:
         """Make everything durable and let go of the file."""
         with suppress(sqlite3.Error):
             self._rows.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._rows.close()
-        self._unlock()
-
-    def _unlock(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._file.close()
 
     # -- the batch ------------------------------------------------------------------------------------------------
 
@@ -151,39 +98,85 @@ class Ledger:
 
     # -- rows come in ---------------------------------------------------------------------------------------------
 
-    def newest(self) -> int:
-        """The number of the row that was added last; 0 where there is none."""
-        return self._rows.execute("SELECT COALESCE(MAX(id), 0) FROM jobs").fetchone()[0]  # type: ignore[no-any-return]
+    def next_reading(self) -> int:
+        """The number of a reading of the list that begins now; the first is 1."""
+        found = self._rows.execute("SELECT value FROM batch WHERE name = 'reading'").fetchone()
+        number = 1 if found is None else int(found[0]) + 1
+        self._keep("reading", str(number))
+        return number
 
-    def add(self, wished: Iterable[Wished | BadLine], *, since: int = 0) -> Added:
+    def add(self, wished: Iterable[Wished | BadLine], *, reading: int = 1) -> Added:
         """Take some lines, in one transaction. A job that stands here already is not added again.
 
-        It is called repeated only where the other row is younger than `since`: the same file was not read again.
+        It is called repeated only where the same reading has found it before.
         """
-        new, repeated, refused, last = 0, list[tuple[int, int]](), 0, 0
+        new, repeated, refused, last = Counter[str](), list[tuple[int, int]](), 0, 0
+        collided: list[Collision] = []
         with self._transaction():
             for one in wished:
                 last = one.line
+                if isinstance(one, Wished) and (twin := self._namesake(one, reading)) is not None:
+                    collided.append(twin)
+                    problem = f"would be called {twin.name}, as line {twin.other_line} is: {twin.way_out}"
+                    one = BadLine(line=one.line, text=label(one.server, one.job), problem=problem)
                 if isinstance(one, BadLine):
                     values = (one.line, one.text, one.problem)
                     self._rows.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", values)
                     refused += 1
-                elif (earlier := self._added(one)) is None:
-                    new += 1
-                elif earlier[0] > since:
-                    repeated.append((one.line, earlier[1]))
+                elif self._is_new(one, reading):
+                    new[one.server] += 1
+                elif (earlier := self._earlier(one, reading)) is not None:
+                    repeated.append((one.line, earlier))
             if last:
                 self._keep("read", str(last))
-        return Added(new=new, repeated=tuple(repeated), refused=refused)
+        return Added(new=new, repeated=tuple(repeated), refused=refused, collided=tuple(collided))
 
-    def _added(self, one: Wished) -> tuple[int, int] | None:
-        """None where it is new, else the row and the line that ask for the same."""
-        job = one.job
-        asked = (one.server, str(job.element), str(job.segment), job.format, one.name)
-        if self._rows.execute(_INSERT, (one.line, *asked)).rowcount:
+    def _namesake(self, one: Wished, reading: int) -> Collision | None:
+        """Another job that this reading has found, and whose file would have the same name."""
+        if not one.name:
             return None
-        found: tuple[int, int] = self._rows.execute(_SAME, asked).fetchone()
-        return found
+        found = self._rows.execute(_NAMESAKE, (one.name, reading, *_key(one)[1:])).fetchone()
+        if found is None:
+            return None
+        line, server, element, segment, key = found
+        other = Job(element=element, segment=segment, format=key)
+        return Collision(
+            name=one.name,
+            line=one.line,
+            job=one.job,
+            server=one.server,
+            other_line=line,
+            other_job=other,
+            other_server=server,
+        )
+
+    def begin_anew(self) -> None:
+        """Forget everything: the list could not be used, and nothing of it had begun."""
+        with self._transaction():
+            for table in ("jobs", "refused", "formats", "batch"):
+                self._rows.execute(f"DELETE FROM {table}")  # noqa: S608
+
+    def _is_new(self, one: Wished, reading: int) -> bool:
+        return self._rows.execute(_INSERT, (one.line, reading, *_key(one))).rowcount == 1
+
+    def _earlier(self, one: Wished, reading: int) -> int | None:
+        """The earlier line of this reading that asks for the same; None where the row is of an earlier one."""
+        if self._rows.execute(_FOUND, (one.line, reading, *_key(one), reading)).rowcount:
+            return None
+        found: tuple[int] = self._rows.execute(_SAME, _key(one)).fetchone()
+        return found[0]
+
+    def forget(self, reading: int) -> Counter[tuple[str, State]]:
+        """Remove what the whole list does not have any more, where it waits or failed; how many by server and state."""
+        which = "reading < ? AND state IN ('waiting', 'failed')"
+        gone: Counter[tuple[str, State]] = Counter()
+        with self._transaction():
+            query = f"SELECT server, state, COUNT(*) FROM jobs WHERE {which} GROUP BY 1, 2"  # noqa: S608
+            for server, state, count in self._rows.execute(query, (reading,)):
+                gone[server, State(state)] = count
+            if gone:
+                self._rows.execute(f"DELETE FROM jobs WHERE {which}", (reading,))  # noqa: S608
+        return gone
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -210,15 +203,20 @@ class Ledger:
         """Rows of a server that may begin now, the longest waiting first."""
         # `+` keeps the planner from the index of the whole table, which it would have to sort.
         found = self._rows.execute(
-            f"SELECT {_COLUMNS} FROM jobs WHERE state = 'waiting' AND +server = ? AND due <= ? "  # noqa: S608
+            f"SELECT {_COLUMNS} FROM jobs WHERE state = 'waiting' AND server = ? AND due <= ? "  # noqa: S608
             "ORDER BY due, id LIMIT ?",
             (server, now, most + len(but)),
         )
-        return [row for row in map(Row.of, found) if row.id not in but][:most]
+        return list(islice((row for row in map(Row.of, found) if row.id not in but), most))
 
-    def next_due(self) -> float | None:
-        """When the next waiting row may begin, by wall-clock time; None where none waits."""
-        return self._rows.execute("SELECT MIN(due) FROM jobs WHERE state = 'waiting'").fetchone()[0]  # type: ignore[no-any-return]
+    def next_due(self, server: str) -> float | None:
+        """When the next waiting row of a server may begin, by wall-clock time; None where none waits."""
+        query = "SELECT MIN(due) FROM jobs WHERE state = 'waiting' AND server = ?"
+        return self._rows.execute(query, (server,)).fetchone()[0]  # type: ignore[no-any-return]
+
+    def waiting(self) -> int:
+        """How many rows wait."""
+        return self._rows.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting'").fetchone()[0]  # type: ignore[no-any-return]
 
     def rows(self, *states: State) -> Iterator[Row]:
         """The rows in these states, in the order of their lines; each is read when it is wanted."""
@@ -242,15 +240,28 @@ class Ledger:
 
     # -- what it knows --------------------------------------------------------------------------------------------
 
-    def counts(self) -> dict[State, int]:
-        """How many rows are in each state."""
-        found = dict(self._rows.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state"))
-        return {state: found.get(state.value, 0) for state in State}
+    def counts(self) -> dict[str, dict[State, int]]:
+        """How many rows of each server are in each state; a server without rows is not among them."""
+        counts: dict[str, dict[State, int]] = {}
+        for server, state, count in self._rows.execute("SELECT server, state, COUNT(*) FROM jobs GROUP BY 1, 2"):
+            counts.setdefault(server, dict.fromkeys(State, 0))[State(state)] = count
+        return counts
+
+    def open(self, server: str) -> int:
+        """How many rows of a server are neither done nor failed."""
+        query = "SELECT COUNT(*) FROM jobs WHERE server = ? AND state NOT IN ('done', 'failed')"
+        return self._rows.execute(query, (server,)).fetchone()[0]  # type: ignore[no-any-return]
 
     def causes(self) -> list[tuple[str, str, int]]:
-        """The failures by cause, the most frequent first: reason, one of its messages, how many."""
-        query = "SELECT reason, MIN(error), COUNT(*) FROM jobs WHERE state = 'failed' GROUP BY reason ORDER BY 3 DESC"
-        return self._rows.execute(query).fetchall()
+        """The failures by server and cause, the most frequent first: server, reason, how many."""
+        query = "SELECT server, reason, COUNT(*) FROM jobs WHERE state = 'failed' GROUP BY 1, 2"
+        return self._rows.execute(f"{query} ORDER BY 3 DESC, MIN(line)").fetchall()
+
+    def failed(self, server: str, reason: str, most: int) -> list[Row]:
+        """The first rows of a server that failed for this reason."""
+        which = "state = 'failed' AND server = ? AND reason = ? ORDER BY line LIMIT ?"
+        query = f"SELECT {_COLUMNS} FROM jobs WHERE {which}"  # noqa: S608
+        return [Row.of(row) for row in self._rows.execute(query, (server, reason, most))]
 
     def refused_count(self) -> int:
         """How many lines could not be used."""
@@ -278,22 +289,5 @@ class Ledger:
         )
 
 
-def _locked(path: str) -> int:
-    """The ledger's lock, which the system lets go of when the process dies; -1 where there are no such locks."""
-    if sys.platform == "win32":
-        return -1
-    try:
-        # SQLite's own locks are on the ledger itself, and closing any descriptor of it would drop them: a file beside.
-        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not os.path.exists(path):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise LedgerUnusable(f"cannot write a ledger at {path!r}: {reason_of(error)}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LedgerUnusable(f"another process is working on {path!r} (wait for it, or end it)") from None
-    except OSError:
-        pass  # a file system without locks: SQLite's own will have to do
-    return descriptor
+def _key(one: Wished) -> tuple[str, ...]:
+    return (one.name, one.server, str(one.job.element), str(one.job.segment), one.job.format)

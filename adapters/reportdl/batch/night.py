@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, final
@@ -18,22 +19,25 @@ from reportdl.batch.bring import Bringer, Brought
 from reportdl.batch.destinations import Destination, Folder, destination_of
 from reportdl.batch.engine import Engine
 from reportdl.batch.holding import Holding
-from reportdl.batch.inputs import BadLine, Jobs, Wanted, read_jobs
+from reportdl.batch.inputs import BadLine, Jobs
 from reportdl.batch.ledger import Ledger, LedgerUnusable
 from reportdl.batch.plan import Again, Budget, Lanes, Start, State, start_of
 from reportdl.batch.progress import Board
-from reportdl.batch.rows import Added, Row, Wished
+from reportdl.batch.roster import Roster, ServersUnusable
+from reportdl.batch.rows import Added, NamesCollide, Row, Wished
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Summary, summed_up
-from reportdl.batch.templates import NameTemplate, TemplateUnusable, safe_path
+from reportdl.batch.traces import Traces
+from reportdl.batch.wishes import wishes
 from reportdl.files import Clash
 from reportdl.progress import Progress
 from reportdl.seal import Seal
 
-__all__ = ["Night", "Settings", "Viewer", "wishes"]
+__all__ = ["Night", "Settings", "Viewer"]
 
 _ID: Final = 8
 _AHEAD: Final = (State.HELD, State.RUNNING)
+_WITH_WORKERS: Final = 1_000  # jobs in the queue at a time: the ledger keeps the rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +90,9 @@ class _Watch:
     def added(self, added: Added) -> None:
         self._board.added(added)
 
-    def all_read(self) -> None:
+    def all_read(self, gone: Mapping[tuple[str, State], int]) -> None:
         self._board.reading = False
+        self._board.forgot(gone)
 
     def began(self, row: Row) -> None:
         self._board.began(row)
@@ -106,57 +111,51 @@ class _Watch:
             self._viewer.beat()
 
 
-def wishes(
-    jobs: Jobs, settings: Settings, *, began: datetime, server: str, after: int = 0
-) -> Iterator[Wished | BadLine]:
-    """The lines of an input beyond `after`, each with the name that its file will have."""
-    template = None if settings.name is None else NameTemplate(settings.name)
-    for line in read_jobs(jobs, format=settings.format):
-        if line.line <= after:
-            continue
-        if isinstance(line, BadLine):
-            yield line
-            continue
-        try:
-            yield Wished(line=line.line, job=line.job, name=_named(line, template, began), server=server)
-        except TemplateUnusable as error:
-            yield BadLine(line=line.line, text=f"{line.job.element}", problem=str(error))
-
-
-def _named(line: Wanted, template: NameTemplate | None, began: datetime) -> str:
-    if line.name is not None:
-        return safe_path(line.name, line)
-    return "" if template is None else template.render(line, began=began)
-
-
 @final
 class Night:
     """One batch in one ledger, for one process. Use it in a `with`.
 
     `settings` begin a batch in a new ledger; None goes on with what stands there. Raises LedgerUnusable,
-    TargetUnusable, TemplateUnusable, KeyUnusable; nothing was sent then.
+    ServersUnusable, TargetUnusable, TemplateUnusable, KeyUnusable; nothing was sent then.
     """
 
-    def __init__(self, path: str | os.PathLike[str], settings: Settings | None, *, origin: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], settings: Settings | None, *, roster: Roster) -> None:
         self.ledger: Ledger = Ledger(path, must_exist=settings is None)
         try:
             stored: dict[str, Any] = self.ledger.settings
             if not stored:
                 if settings is None:
                     raise LedgerUnusable(f"{self.ledger.path!r} holds no batch: begin one with `reportdl batch`")
-                stored = {"id": secrets.token_hex(_ID), "began": time.time(), "origin": origin, **settings.stored()}
-                self.ledger.keep_settings(stored)
-            if stored["origin"] != origin:
-                raise LedgerUnusable(f"{self.ledger.path!r} is a batch of {stored['origin']}, not of {origin}")
+                stored = {"id": secrets.token_hex(_ID), "began": time.time(), "servers": {}, **settings.stored()}
             self.settings: Settings = Settings.read(stored)
             if settings is not None and settings != self.settings:
                 raise LedgerUnusable(_differs(self.ledger.path, settings, self.settings))
+            self.roster: Roster = self._known(roster, stored)
             self.id: str = stored["id"]
             self.began: datetime = datetime.fromtimestamp(stored["began"]).astimezone()
             self.seal: Seal = Seal.from_key_file(f"{self.ledger.path}.key")
         except BaseException:
             self.ledger.close()
             raise
+
+    def _known(self, roster: Roster, stored: dict[str, Any]) -> Roster:
+        """The servers by the ledger's names, each with its URL from now on; none may be missing (I2)."""
+        there: dict[str, str] = stored["servers"]
+        try:
+            known = roster.known_as(there)
+        except ServersUnusable as error:
+            raise LedgerUnusable(f"{self.ledger.path!r} {error}") from None
+        for name in there.keys() - known.origins.keys():
+            if open_ := self.ledger.open(name):
+                raise LedgerUnusable(
+                    f"{self.ledger.path!r} has {open_:,} unfinished jobs of {there[name]}, which was not given: "
+                    f"say {f'--server {name}={there[name]}' if name else f'--url {there[name]}'} too"
+                )
+        now = {name: str(origin) for name, origin in known.origins.items()}
+        if not now.items() <= there.items():
+            stored["servers"] = {**there, **now}
+            self.ledger.keep_settings(stored)
+        return known
 
     def __enter__(self) -> Night:
         return self
@@ -186,11 +185,18 @@ class Night:
         if jobs is not None:
             self.ledger.forget_refused()
         # What is given is read anew, since it may have been mended; what stands there already is not added again.
-        return wishes(source, self.settings, began=self.began, server="", after=0 if jobs is not None else last or 0)
+        return wishes(
+            source,
+            template=self.settings.name,
+            format=self.settings.format,
+            began=self.began,
+            roster=self.roster,
+            after=0 if jobs is not None else last or 0,
+        )
 
     def taken_up(self, again: Again) -> Iterator[Row]:
         """The rows that another process had under way; failed ones that are to be tried again wait from now on."""
-        failed = (row for row in self.ledger.rows(State.FAILED))
+        failed = (row for row in self.ledger.rows(State.FAILED) if row.server in self.roster.origins)
         wanted = [row.id for row in failed if start_of(row.state, retryable=row.retryable, again=again) is Start.BEGIN]
         self.ledger.begin_again(wanted)
         return iter([row for state in _AHEAD for row in self.ledger.rows(state)])
@@ -200,49 +206,86 @@ class Night:
         *,
         jobs: Jobs | None = None,
         again: Again = Again.RETRYABLE,
+        own: Mapping[str, int],
         budget: Budget,
         viewer: Callable[[Board], Viewer] | None = None,
     ) -> Summary:
-        """The same by a crew of workers, which this process leads. Raises ImportError without the extra `celery`."""
+        """The same by a crew of workers, which this process leads. Raises ImportError without the extra `celery`.
+
+        `own` says how many jobs of a server may be with the workers; of the others as many as there are.
+        """
         from reportdl.batch.crew import Crew
         from reportdl.batch.environment import broker
         from reportdl.batch.flights import Flights
 
         taken_up = self.taken_up(again)
         lines = self.lines(jobs)
-        board = Board(counts=self.ledger.counts(), reading=lines is not None)
+        board = self._board(reading=lines is not None)
         flights = Flights(broker(), self.id)
         try:
             crew = Crew(
                 ledger=self.ledger,
                 flights=flights,
+                lanes=Lanes(per_server=max(1, _WITH_WORKERS // len(self.roster.origins)), own=own),
+                servers=self.roster.origins,
                 settings=self.ledger.settings,
                 budget=budget,
                 watch=_Watch(board, None if viewer is None else viewer(board)),
                 lines=lines,
+                whole=self._whole(jobs),
             )
-            crew.run(taken_up)
+            with self._anew_if_names_collide():
+                crew.run(taken_up)
         finally:
             flights.close()
         return summed_up(self.ledger, board, stopped=crew.stopped)
 
+    @contextmanager
+    def _anew_if_names_collide(self) -> Generator[None]:
+        """A new ledger stays new: a better template can then begin the batch in it."""
+        new = self.ledger.last_line == 0
+        try:
+            yield
+        except NamesCollide:
+            if new:
+                self.ledger.begin_anew()
+            raise
+
+    def _whole(self, jobs: Jobs | None) -> bool:
+        """Whether what is read is the batch's own file from its beginning: what it lacks is not wanted any more."""
+        return isinstance(jobs, str | os.PathLike) and os.path.abspath(jobs) == self.settings.source
+
+    def _board(self, *, reading: bool) -> Board:
+        none = dict.fromkeys(State, 0)
+        known = self.ledger.counts()
+        return Board(counts={name: known.get(name, dict(none)) for name in self.roster.origins}, reading=reading)
+
     async def run(
         self,
-        server: Server,
+        servers: Mapping[str, Server],
         *,
         jobs: Jobs | None = None,
         again: Again = Again.RETRYABLE,
-        lanes: Lanes,
+        at_once: int,
+        in_all: int | None = None,
         budget: Budget,
         options: dict[str, Any] | None = None,
+        traces: Traces | None = None,
         viewer: Callable[[Board], Viewer] | None = None,
     ) -> Summary:
-        """Bring every job to its end, and say how it went. Cancelled, it can be resumed."""
+        """Bring every job to its end, and say how it went. Cancelled, it can be resumed.
+
+        `at_once` is for each server that does not say itself how much it takes at a time, `in_all` for all of them.
+        """
+        known = {name: one for one in servers.values() for name, at in self.roster.origins.items() if at == one.origin}
+        own = {name: one.at_once for name, one in known.items() if one.at_once is not None}
         destination, holding = self.destination(options)
+        if traces is not None:
+            traces.prepare()
         holding.clear()
         taken_up = self.taken_up(again)
         lines = self.lines(jobs)
-        board = Board(counts=self.ledger.counts(), reading=lines is not None)
+        board = self._board(reading=lines is not None)
         watch = _Watch(board, None if viewer is None else viewer(board))
         bringer = Bringer(
             store=self.ledger,
@@ -250,19 +293,22 @@ class Night:
             holding=holding,
             destination=destination,
             watch=watch.moved,
+            traces=traces,
         )
         endless = not (jobs is None or isinstance(jobs, str | os.PathLike))
         engine = Engine(
             ledger=self.ledger,
-            servers={"": server},
+            servers=known,
             bringer=bringer,
-            lanes=lanes,
+            lanes=Lanes(per_server=at_once, in_all=in_all, own=own),
             budget=budget,
             watch=watch,
             lines=lines,
+            whole=self._whole(jobs),
             endless=endless,
         )
-        await engine.run(taken_up)
+        with self._anew_if_names_collide():
+            await engine.run(taken_up)
         holding.put_away()
         return summed_up(self.ledger, board, stopped=engine.stopped)
 

@@ -6,6 +6,7 @@ Pure functions of values, and counters; time is an argument. Must never touch a 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, assert_never, final
@@ -13,7 +14,19 @@ from typing import Final, assert_never, final
 from reportdl_core.download import Restart
 from reportdl_core.errors import Reason
 
-__all__ = ["Again", "Begun", "Breaker", "Budget", "Lanes", "Start", "State", "notes_of", "start_of", "tried_again"]
+__all__ = [
+    "Again",
+    "Begun",
+    "Breaker",
+    "Breakers",
+    "Budget",
+    "Lanes",
+    "Start",
+    "State",
+    "notes_of",
+    "start_of",
+    "tried_again",
+]
 
 
 class State(Enum):
@@ -90,11 +103,12 @@ class Budget:
 _AT_ONCE: Final = frozenset({Reason.CREDENTIALS, Reason.ENDPOINT_MISSING, Reason.REDIRECTED})
 # What does so when it happens to one job after the other. A full disk would waste a generation for each.
 _IN_A_ROW: Final = {Reason.UNREACHABLE: 8, Reason.SERVER_ERROR: 8, Reason.NOT_KEPT: 3}
+_NONE: Final[Mapping[str, int]] = {}
 
 
 @final
 class Breaker:
-    """Notices that no job of a server can succeed any more."""
+    """Notices that no job can succeed any more."""
 
     __slots__ = ("_row", "tripped")
 
@@ -117,16 +131,46 @@ class Breaker:
 
 
 @final
+class Breakers:
+    """A breaker for each server, and one for the destination, which all of them share."""
+
+    __slots__ = ("_destination", "_servers")
+
+    def __init__(self, servers: Iterable[str]) -> None:
+        self._servers = {name: Breaker() for name in servers}
+        self._destination = Breaker()
+
+    def ended(self, server: str, reason: Reason) -> None:
+        """One job ended."""
+        if reason in (Reason.NOT_KEPT, Reason.DELIVERED):
+            self._destination.ended(reason)
+        if reason is not Reason.NOT_KEPT:  # the server has delivered
+            self._servers[server].ended(reason)
+
+    def tripped(self, server: str) -> Reason | None:
+        """Why no other job of this server should be begun; None while they should."""
+        return self._destination.tripped or self._servers[server].tripped
+
+    @property
+    def stopped(self) -> dict[str, Reason]:
+        """The servers that were given up, and why."""
+        tripped = {name: self.tripped(name) for name in self._servers}
+        return {name: reason for name, reason in tripped.items() if reason is not None}
+
+
+@final
 class Lanes:
-    """How many jobs may be under way: `in_all`, and `per_server`. Small numbers: a BI server has one browser."""
+    """How many jobs may be under way: `per_server`, or what `own` says for one; and `in_all`, None for no other limit.
 
-    __slots__ = ("_busy", "in_all", "per_server")
+    Small numbers: a BI server has one browser.
+    """
 
-    def __init__(self, *, in_all: int, per_server: int) -> None:
-        if in_all < 1 or per_server < 1:
+    __slots__ = ("_busy", "_in_all", "_own", "_per_server")
+
+    def __init__(self, *, per_server: int, in_all: int | None = None, own: Mapping[str, int] = _NONE) -> None:
+        if min((per_server, per_server if in_all is None else in_all, *own.values())) < 1:
             raise ValueError("at least one job at a time")
-        self.in_all: int = in_all
-        self.per_server: int = per_server
+        self._per_server, self._in_all, self._own = per_server, in_all, dict(own)
         self._busy: Counter[str] = Counter()
 
     @property
@@ -136,7 +180,15 @@ class Lanes:
 
     def free(self, server: str) -> int:
         """How many more this server may be given now."""
-        return max(0, min(self.in_all - self.busy, self.per_server - self._busy[server]))
+        free = self._own.get(server, self._per_server) - self._busy[server]
+        if self._in_all is not None:
+            free = min(free, self._in_all - self.busy)
+        return max(0, free)
+
+    def turn(self, server: str) -> int:
+        """How many of them before it is another server's turn: one, where servers compete for the same lanes."""
+        free = self.free(server)
+        return free if self._in_all is None else min(1, free)
 
     def take(self, server: str) -> None:
         """One more is under way."""

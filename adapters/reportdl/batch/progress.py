@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never, final
 
@@ -44,14 +44,15 @@ class _Running:
 @final
 @dataclass(slots=True)
 class Board:
-    """The numbers of a batch as it goes. `counts` are the ledger's at its start, kept up to date from then on."""
+    """The numbers of a batch as it goes. `counts`, by server, are the ledger's at its start, and kept up to date."""
 
-    counts: dict[State, int]
+    counts: dict[str, dict[State, int]]
     clock: Callable[[], float] = time.monotonic
     reading: bool = False
     refused: int = 0
     repeated: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     repeats: int = 0
+    forgotten: int = 0
     retries: int = 0
     ended_here: int = 0
     done_here: int = 0
@@ -68,14 +69,21 @@ class Board:
 
     def added(self, added: Added) -> None:
         """Lines were taken."""
-        self.counts[State.WAITING] += added.new
+        for server, new in added.new.items():
+            self.counts[server][State.WAITING] += new
         self.refused += added.refused
         self.repeats += len(added.repeated)
         self.repeated += added.repeated[: max(0, 5 - len(self.repeated))]
 
+    def forgot(self, gone: Mapping[tuple[str, State], int]) -> None:
+        """These are not on the list any more."""
+        for (server, state), count in gone.items():
+            self.counts[server][state] -= count
+            self.forgotten += count
+
     def began(self, row: Row) -> None:
         """A row is under way."""
-        self.counts[row.state] -= 1
+        self.counts[row.server][row.state] -= 1
         self._running[row.id] = _Running(row, self.clock())
 
     def moved(self, row: Row, progress: Progress) -> None:
@@ -88,16 +96,17 @@ class Board:
         """A row is under way no more."""
         self._running.pop(row.id, None)
         self.ended_here += again_at is None
+        counts = self.counts[row.server]
         match brought:
             case Kept(size=size):
-                self.counts[State.DONE] += 1
+                counts[State.DONE] += 1
                 self.done_here += 1
                 self.bytes_here += size or 0
             case Failed():
-                self.counts[State.FAILED if again_at is None else State.WAITING] += 1
+                counts[State.FAILED if again_at is None else State.WAITING] += 1
                 self.retries += again_at is not None
             case Undelivered():
-                self.counts[State.HELD] += 1
+                counts[State.HELD] += 1
             case _:
                 assert_never(brought)
 
@@ -107,24 +116,23 @@ class Board:
 
     # -- what is told -------------------------------------------------------------------------------------------------
 
-    @property
-    def _over(self) -> int:
-        return self.counts[State.DONE] + self.counts[State.FAILED] + self.counts[State.HELD]
+    def count(self, *states: State) -> int:
+        """How many jobs are in one of these states."""
+        return sum(counts[state] for counts in self.counts.values() for state in states)
 
     @property
     def total(self) -> int:
         """All jobs known so far."""
-        return sum(self.counts.values()) + len(self._running)
+        return self.count(*State) + len(self._running)
 
     @property
     def elapsed(self) -> float:
         """Seconds since this process began."""
         return self.clock() - self._began
 
-    @property
-    def phases(self) -> Counter[str]:
-        """How many jobs are asking, generating, downloading."""
-        return Counter(one.phase for one in self._running.values())
+    def phases(self, server: str | None = None) -> Counter[str]:
+        """How many jobs are asking, generating, downloading, of all servers or of one."""
+        return Counter(one.phase for one in self._running.values() if server in (None, one.row.server))
 
     @property
     def rate(self) -> float:
@@ -139,7 +147,11 @@ class Board:
     def remaining(self) -> float | None:
         """Seconds until the rest is done, at this rate; None while that cannot be said."""
         rate = self.rate
-        return None if self.reading or rate <= 0 else (self.total - self._over) / rate
+        return (
+            None
+            if self.reading or rate <= 0
+            else (self.total - self.count(State.DONE, State.FAILED, State.HELD)) / rate
+        )
 
     @property
     def slowest(self) -> tuple[Row, str, float] | None:
@@ -151,25 +163,29 @@ class Board:
 
     def line(self) -> str:
         """All of it in one line."""
-        phases, counts = self.phases, self.counts
-        parts = [f"{counts[State.DONE]:,} of {self.total:,}{'+' if self.reading else ''} done"]
-        if counts[State.FAILED]:
-            parts.append(f"{counts[State.FAILED]:,} failed")
-        if counts[State.HELD]:
-            parts.append(f"{counts[State.HELD]:,} held")
-        parts += [
-            f"{phases[phase]:,} {phase}"
-            for phase in (Phase.ASKING, Phase.GENERATING, Phase.DOWNLOADING)
-            if phases[phase]
-        ]
-        parts.append(f"{counts[State.WAITING]:,} waiting")
+        parts = [self._counted({state: self.count(state) for state in State}, self.phases())]
         if (rate := self.rate) > 0:
             parts.append(f"{rate:.1f}/s" if rate >= 1 else f"{rate * 60:.1f}/min")
-        if (left := self.remaining) is not None and counts[State.WAITING]:
+        if (left := self.remaining) is not None and self.count(State.WAITING):
             parts.append(f"{lasting(left)} left")
         if (slow := self.slowest) is not None and slow[2] >= 10:
             parts.append(f"slowest: {slow[0].label} {slow[1]} for {lasting(slow[2])}")
         return ", ".join(parts)
+
+    def lines(self) -> list[str]:
+        """The same, and below it a line for each server where there are several."""
+        if len(self.counts) < 2:
+            return [self.line()]
+        each = [f"  {name}: {self._counted(counts, self.phases(name))}" for name, counts in self.counts.items()]
+        return [self.line(), *each]
+
+    def _counted(self, counts: Mapping[State, int], phases: Counter[str]) -> str:
+        total = sum(counts.values()) + phases.total()
+        parts = [f"{counts[State.DONE]:,} of {total:,}{'+' if self.reading else ''} done"]
+        parts += [f"{counts[state]:,} {state.value}" for state in (State.FAILED, State.HELD) if counts[state]]
+        under_way = (Phase.ASKING, Phase.GENERATING, Phase.DOWNLOADING)
+        parts += [f"{phases[phase]:,} {phase}" for phase in under_way if phases[phase]]
+        return ", ".join([*parts, f"{counts[State.WAITING]:,} waiting"])
 
 
 def lasting(seconds: float) -> str:

@@ -17,11 +17,13 @@ from importlib.resources import files
 from string import Template
 from typing import Any, Final, final
 
+from reportdl.batch.advice import advice
 from reportdl.batch.ledger import Ledger
 from reportdl.batch.plan import State
 from reportdl.batch.progress import lasting
 from reportdl.batch.rows import Row
 from reportdl.spool import Spool
+from reportdl_core.errors import Reason
 
 __all__ = ["histogram", "page", "write_page"]
 
@@ -31,12 +33,12 @@ _BARS: Final = 24
 _STATES: Final = tuple(State)
 
 
-def write_page(ledger: Ledger, path: str | os.PathLike[str]) -> None:
-    """Write the page, whole or not at all. Raises OSError."""
+def write_page(ledger: Ledger, path: str | os.PathLike[str], *, steps: Iterable[str] = ()) -> None:
+    """Write the page, whole or not at all; `steps` are what to do now. Raises OSError."""
     shown = os.path.abspath(path)
     spool = Spool(os.path.dirname(shown))
     try:
-        spool.write(page(ledger).encode())
+        spool.write(page(ledger, steps=steps).encode())
         spool.permit(0o644)
         spool.replace(shown)
     finally:
@@ -71,7 +73,7 @@ class _Seen:
         if row.ran is not None and row.got is not None:
             self.generations.append(max(0.0, row.got - row.ran))
         if row.state is State.FAILED:
-            failures = self.failures.setdefault(row.reason or "unknown", _Failures())
+            failures = self.failures.setdefault(row.reason or Reason.NOT_KEPT.value, _Failures())
             failures.count += 1
             if len(failures.rows) < _EXAMPLES:
                 failures.rows.append(row)
@@ -84,8 +86,8 @@ class _Seen:
         return None if when is None else round(when - self.began, 2)
 
 
-def page(ledger: Ledger) -> str:
-    """The page about a batch as it stands now."""
+def page(ledger: Ledger, *, steps: Iterable[str] = ()) -> str:
+    """The page about a batch as it stands now; `steps` are what to do."""
     began = float(ledger.settings.get("began", 0.0))
     seen = _Seen(began)
     rows = list(_first(ledger.every(), seen))
@@ -94,13 +96,16 @@ def page(ledger: Ledger) -> str:
     return template.substitute(
         title=escape(f"Batch of {when:%Y-%m-%d %H:%M}"),
         ledger=escape(ledger.path),
-        tiles=_tiles(seen),
+        tiles=_tiles(seen, ledger.refused_count()),
+        steps=_steps(tuple(steps)),
+        servers=_servers(ledger),
         histogram=histogram(seen.generations),
         failures=_failures(seen.failures),
         notes=_table(("line", "report", "what the ledger says"), ((r.line, r.label, r.note or "") for r in seen.noted)),
         refused=_table(
             ("line", "what stands there", "problem"), ((b.line, b.text, b.problem) for b in ledger.refused(_EXAMPLES))
         ),
+        rows=max(4, min(len(rows), 100)),
         left_out=_left_out(seen.counts, len(rows)),
         # `<` inside a script could end it, whatever a server called its report.
         data=json.dumps({"rows": rows, "until": round(seen.until, 2)}, separators=(",", ":")).replace("<", "\\u003c"),
@@ -119,8 +124,19 @@ def _left_out(counts: Mapping[State, int], shown: int) -> str:
     return "" if shown == total else f"<p>The first {shown:,} of {total:,} jobs are drawn; the ledger has them all.</p>"
 
 
-def _tiles(seen: _Seen) -> str:
+def _steps(steps: tuple[str, ...]) -> str:
+    if not steps:
+        return ""
+    only, *more = steps
+    items = "".join(f"<li>{escape(step)}</li>" for step in steps)
+    said = f"<ol>{items}</ol>" if more else f"<p>{escape(only)}</p>"
+    return f"<h2>What to do now</h2>{said}"
+
+
+def _tiles(seen: _Seen, refused: int) -> str:
     said = [(f"{seen.counts[state]:,}", state.value) for state in State if seen.counts[state] or state is State.DONE]
+    if refused:
+        said.append((f"{refused:,}", "unusable lines"))
     said.append((lasting(seen.until), "from begin to end"))
     if seen.generations:
         ordered = sorted(seen.generations)
@@ -130,6 +146,18 @@ def _tiles(seen: _Seen) -> str:
         f'<div class="tile {escape(word)}"><b>{escape(value)}</b><span>{escape(word)}</span></div>'
         for value, word in said
     )
+
+
+def _servers(ledger: Ledger) -> str:
+    """Whose reports these are: a line where it is one server, else a table."""
+    urls: dict[str, str] = ledger.settings.get("servers", {})
+    if len(urls) < 2:
+        return "".join(f'<p class="where">from {escape(url)}</p>' for url in urls.values())
+    counts, none = ledger.counts(), dict.fromkeys(State, 0)
+    shown = [state for state in State if state is State.DONE or any(one[state] for one in counts.values())]
+    head = ("server", "URL", *(state.value for state in shown))
+    rows = ((name, url, *(f"{counts.get(name, none)[state]:,}" for state in shown)) for name, url in urls.items())
+    return f"<h2>Servers</h2>{_table(head, rows)}"
 
 
 def _failures(failures: Mapping[str, _Failures]) -> str:
@@ -142,7 +170,9 @@ def _failures(failures: Mapping[str, _Failures]) -> str:
             ("line", "report", "attempts", "what happened"),
             ((r.line, r.label, r.attempts, r.error or "") for r in one.rows),
         )
-        blocks.append(f"<details open><summary><b>{one.count:,}</b> {escape(reason)}</summary>{table}{more}</details>")
+        way = f"<p>{escape(said)}</p>" if (said := advice(reason)) is not None else ""
+        head = f"<summary><b>{one.count:,}</b> {escape(reason)}</summary>"
+        blocks.append(f"<details open>{head}{way}{table}{more}</details>")
     return "".join(blocks)
 
 

@@ -1,4 +1,4 @@
-"""Decides how a batch reaches a server: what a client needs, made once, and the question for the formats.
+"""Decides how a batch reaches a server: what a client needs, made once, and who asks for formats.
 
 Must never make more than one transport for a server, nor ask one element for its formats twice (D12).
 """
@@ -14,16 +14,12 @@ import anyio
 from reportdl.aio import AsyncClient
 from reportdl.calls import DEFAULT_POLICY
 from reportdl.credentials import Credentials
-from reportdl.drivers.asynchronous import drive
 from reportdl.errands import Errands
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.renewals import Renewals
 from reportdl_core.affinity import cookie_names
 from reportdl_core.exchange import Progress
-from reportdl_core.inquiry import Inquiry
-from reportdl_core.job import Job
-from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Policy
 from reportdl_core.secret import Secret
 from reportdl_core.sink import Sink
@@ -41,7 +37,10 @@ def seed() -> int:
 
 @final
 class Server:
-    """A server that a batch takes reports from. The parameters are those of `Client`."""
+    """A server that a batch takes reports from. The parameters are those of `Client`, and one more.
+
+    `at_once` is how many jobs it is given at a time; None leaves that to the batch.
+    """
 
     def __init__(
         self,
@@ -52,8 +51,10 @@ class Server:
         network: Network | None = None,
         allow_insecure: bool = False,
         transport: AsyncTransport | None = None,
+        at_once: int | None = None,
         affinity_cookies: Iterable[str] = (),
     ) -> None:
+        self.at_once: int | None = at_once
         self.origin: Origin = Origin.parse(url, allow_insecure=allow_insecure)
         self.policy: Policy = policy
         self.credentials: Credentials = credentials
@@ -78,7 +79,7 @@ class Server:
         return self._client.transport
 
     def asking(self, element: int) -> anyio.Lock:
-        """Held by whoever asks an element for its formats: the others wait for the answer."""
+        """Held by the job that asks an element for its formats until they are known: the others wait (D12)."""
         return self._asking.setdefault(element, anyio.Lock())
 
     def answered(self, element: int) -> None:
@@ -103,14 +104,6 @@ class Server:
             affinity=self._affinity,
             cookies=cookies,
         )
-
-    async def formats(self, job: Job) -> tuple[str, ...] | Outcome:
-        """What the report offers (R8), or why that cannot be known."""
-        now = anyio.current_time()
-        inquiry = Inquiry(element=job.element, segment=job.segment, policy=self.policy, seed=seed(), now=now)
-        await drive(inquiry, errands=self.errands(), transport=self.transport)
-        assert inquiry.outcome is not None
-        return inquiry.outcome
 
     async def aclose(self) -> None:
         """Let go of its connections."""

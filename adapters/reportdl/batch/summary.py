@@ -1,58 +1,58 @@
 """Decides what is said when a batch has ended: what came, what did not and why, and what to do now.
 
-For the person who reads it in the morning. Must never call a batch done that is not.
+For the person who reads it in the morning, and has never seen one. Must never call a batch done that is not.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, final
 
+from reportdl.batch.advice import LINE_IS_WRONG, Wrong, advice, next_steps
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
 from reportdl.batch.plan import State
 from reportdl.batch.progress import Board, lasting
+from reportdl.batch.rows import Row
+from reportdl.batch.words import BLANK, Told, Tone, counted
 from reportdl_core.errors import Reason
 
-__all__ = ["Cause", "Summary", "summed_up"]
+__all__ = ["Cause", "Failure", "Summary", "refused", "summed_up"]
 
 _SHOWN: Final = 5
+_WIDTH: Final = 80
 
-_WAYS: Final = {
-    Reason.GENERATION_FAILED: "Look at these reports in the BI tool, then try them again with --again all.",
-    Reason.EXPIRED: "Trying again would expire again: ask for a longer token life on the server.",
-    Reason.TIMED_OUT: "They may only have been slow: `resume` tries them again, perhaps with a larger --timeout.",
-    Reason.CREDENTIALS: "Hand in a credential that is valid; an application key renews itself. Then `resume`.",
-    Reason.ACCESS_DENIED: "Ask for view access to these reports, or take their lines out.",
-    Reason.NOT_FOUND: "Correct the ids: an element's is in its address, a segment's that of a dimension value.",
-    Reason.NOT_IMPLEMENTED: "Only External Reports can be downloaded: take these lines out.",
-    Reason.NO_DOWNLOADS: "These reports offer no download: take these lines out.",
-    Reason.INVALID_FORMAT: "Ask `reportdl formats ELEMENT` what they offer, and correct the format.",
-    Reason.ENDPOINT_MISSING: "Check the URL, and the server's version: 7.2.1 or later is needed.",
-    Reason.REDIRECTED: "Use the URL that the server points to.",
-    Reason.UNREACHABLE: "When the server can be reached again: `resume`.",
-    Reason.SERVER_ERROR: "When the server is well again: `resume`.",
-    Reason.TRANSFER_LOST: "`resume` generates them again.",
-    Reason.NOT_KEPT: "Make room or rights at the destination, then `resume`.",
-    Reason.UNVERIFIED: "Look at what was kept of them; allow_unverified would have published it.",
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One job that failed: its line, what people know it by, and why."""
+
+    line: int
+    label: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One reason why jobs failed: how many, and what one of them said."""
+    """One reason why jobs of a server failed: how many, and the first of them."""
 
+    server: str
     reason: str
     count: int
-    example: str
+    examples: tuple[Failure, ...]
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """How a batch stands when a process has ended with it. `elapsed` is this process's seconds, `size` its bytes."""
+    """How a batch stands when a process has ended with it. `elapsed` is this process's seconds, `size` its bytes.
+
+    `servers` has the counts by server, `stopped` the servers that were given up and why. `to` is the destination,
+    `source` the file of jobs, if it was one. `forgotten` jobs had not been done and are not on the list any more.
+    """
 
     ledger: str
     done: int
@@ -64,70 +64,115 @@ class Summary:
     here: int
     size: int
     elapsed: float
+    to: str = ""
+    source: str | None = None
+    forgotten: int = 0
     causes: tuple[Cause, ...] = ()
     bad_lines: tuple[BadLine, ...] = ()
     repeats: tuple[tuple[int, int], ...] = ()
-    stopped: Reason | None = None
+    servers: Mapping[str, Mapping[State, int]] = field(default_factory=dict[str, Mapping[State, int]])
+    stopped: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
 
     @property
     def ok(self) -> bool:
         """Whether every line has its file."""
         return not (self.failed or self.held or self.unfinished or self.refused)
 
-    def text(self) -> str:
+    def text(self, *, width: int = _WIDTH) -> str:
         """Some lines for people."""
+        return "\n".join(line for told in self.told() for line in told.wrapped(width))
+
+    def told(self) -> Iterator[Told]:
+        """The same, paragraph by paragraph."""
         total = self.done + self.failed + self.held + self.unfinished
-        said = [f"{self.done:,} of {total:,} reports are here" + self._pace()]
-        for cause in self.causes:
-            said.append(f"  {cause.count:,} failed: {cause.reason}, such as: {cause.example}")
-            if (way := _WAYS.get(Reason(cause.reason))) is not None:
-                said.append(f"      {way}")
-        if self.held:
-            said.append(
-                f"  {self.held:,} came, and the destination did not take them: they are held, and not generated again"
-            )
-        if self.unfinished:
-            said.append(f"  {self.unfinished:,} were not finished" + self._why())
-        said += self._lines()
-        said.append(self._next())
-        return "\n".join(said)
+        tone = Tone.GOOD if self.ok else Tone.BAD
+        yield Told(text=f"{self.done:,} of {total:,} reports are in {self.to}{self._pace()}", tone=tone, hang=2)
+        yield from self._by_server()
+        for block in (*self._failures(), self._open(), self._refused(), self._remarks()):
+            if paragraphs := list(block):
+                yield from (BLANK, *paragraphs)
+        if self.ok:
+            yield Told(text=f"Everything is here. The ledger is {self.ledger}.", hang=2)
+            return
+        yield BLANK
+        yield Told(text="What to do now", tone=Tone.HEAD)
+        steps = self.steps
+        for number, step in enumerate(steps, 1):
+            yield Told(text=f"{number}. {step}" if len(steps) > 1 else step, indent=2, hang=3 * (len(steps) > 1))
 
     def _pace(self) -> str:
         if not self.here:
-            return "; nothing was left to do" if self.ok else ""
+            return ": nothing was left to do" if self.ok else ""
         rate = self.here / self.elapsed if self.elapsed else 0.0
         pace = f"{rate:.1f} a second" if rate >= 1 else f"{rate * 60:.1f} a minute"
-        return f" ({self.here:,} came now, {_bytes(self.size)} in {lasting(self.elapsed)}, {pace})"
+        return f" ({self.here:,} came now: {_bytes(self.size)} in {lasting(self.elapsed)}, {pace})"
 
-    def _why(self) -> str:
-        if self.stopped is None:
-            return ""
-        return f": the batch stopped because no other could have succeeded either ({self.stopped.value})"
+    def _by_server(self) -> Iterator[Told]:
+        if len(self.servers) > 1:
+            for name, counts in self.servers.items():
+                said = [f"{counts[State.DONE]:,} of {sum(counts.values()):,} are here"]
+                others = {"failed": (State.FAILED,), "held": (State.HELD,), "not finished": _UNFINISHED}
+                for word, states in others.items():
+                    if count := sum(counts[state] for state in states):
+                        said.append(f"{count:,} {word}")
+                yield Told(text=f"{name}: {', '.join(said)}", indent=2, hang=2)
 
-    def _lines(self) -> list[str]:
-        said: list[str] = []
+    def _failures(self) -> Iterator[Iterator[Told]]:
+        for cause in self.causes:
+            yield self._failed(cause)
+
+    def _failed(self, cause: Cause) -> Iterator[Told]:
+        at = f" on {cause.server}" if cause.server else ""
+        yield Told(text=f"{cause.count:,} failed{at}: {cause.reason}", tone=Tone.BAD)
+        for one in cause.examples:
+            yield Told(text=f"line {one.line}: {one.label}: {one.error}", indent=2, hang=4)
+        if cause.count > len(cause.examples):
+            yield Told(text=f"and {cause.count - len(cause.examples):,} more", indent=2, tone=Tone.FAINT)
+        if (way := advice(cause.reason)) is not None:
+            yield Told(text=f"-> {way}", indent=2, hang=3)
+
+    def _open(self) -> Iterator[Told]:
+        if self.held:
+            yield Told(text=f"{self.held:,} came, and the destination did not take them", tone=Tone.BAD)
+            yield Told(text="They are held on this machine: they are delivered, not generated again.", indent=2)
+        if self.unfinished:
+            yield Told(text=f"{self.unfinished:,} were not finished", tone=Tone.BAD)
+            for name, reason in self.stopped.items():
+                of = f"of {name} " if name else ""
+                why = f"No other {of}could have succeeded either, so they were not begun: {reason.value}."
+                yield Told(text=why, indent=2, hang=2)
+
+    def _refused(self) -> Iterator[Told]:
         if self.refused:
-            said.append(f"  {_lines(self.refused)} of the jobs file cannot be used:")
-            said += [f"      line {bad.line}: {bad.problem}   [{bad.text}]" for bad in self.bad_lines]
-            if self.refused > len(self.bad_lines):
-                said.append(f"      and {self.refused - len(self.bad_lines):,} more, all in the ledger")
-        if self.repeated:
-            shown = ", ".join(f"{later} repeats {earlier}" for later, earlier in self.repeats)
-            more = ", ..." if self.repeated > len(self.repeats) else ""
-            ask, were = ("asks", "was") if self.repeated == 1 else ("ask", "were")
-            what = f"{ask} for what an earlier line asks for, and {were} brought once"
-            said.append(f"  {_lines(self.repeated)} {what}: {shown}{more}")
-        return said
+            yield from refused(self.bad_lines, self.refused)
 
-    def _next(self) -> str:
-        resume = f"reportdl resume {shlex.quote(self.ledger)}"
+    def _remarks(self) -> Iterator[Told]:
+        if self.repeated:
+            ask, were = ("asks", "was") if self.repeated == 1 else ("ask", "were")
+            what = f"{counted(self.repeated, 'line')} {ask} for what an earlier line asks for, and {were} brought once"
+            shown = ", ".join(f"line {later} is line {earlier} again" for later, earlier in self.repeats)
+            more = ", ..." if self.repeated > len(self.repeats) else ""
+            yield Told(text=what, hang=2)
+            yield Told(text=f"{shown}{more}", indent=2, hang=2, tone=Tone.FAINT)
+        if self.forgotten:
+            were = "is" if self.forgotten == 1 else "are"
+            yield Told(text=f"{self.forgotten:,} that did not come before {were} not on the list any more", hang=2)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What to do now, in its order; empty where everything is here."""
         if self.ok:
-            return f"Everything is here. The ledger is {self.ledger}."
-        if self.unfinished or self.held or any(Reason(one.reason) in _TRIED_AGAIN for one in self.causes):
-            return f"To go on, and try again what trying again can help: {resume}"
-        if self.causes:
-            return f"To try the failed ones again once their cause is gone: {resume} --again all"
-        return "Correct those lines and type the same again: what is here already is not generated again."
+            return ()
+        resume = f"reportdl resume {shlex.quote(self.ledger)}"
+        reasons = {Reason(cause.reason) for cause in self.causes} - LINE_IS_WRONG
+        going_on = bool(self.held or self.unfinished)
+        return tuple(next_steps(self._wrong(), resume=resume, going_on=going_on, reasons=reasons))
+
+    def _wrong(self) -> Wrong:
+        causes = [cause for cause in self.causes if Reason(cause.reason) in LINE_IS_WRONG]
+        lines = {bad.line for bad in self.bad_lines} | {one.line for cause in causes for one in cause.examples}
+        others = self.refused + sum(cause.count for cause in causes) > len(lines)
+        return Wrong(lines=tuple(sorted(lines)), others=others, source=self.source)
 
     def json(self) -> str:
         """One JSON object."""
@@ -141,28 +186,34 @@ class Summary:
             "unfinished": self.unfinished,
             "refused_lines": self.refused,
             "repeated_lines": self.repeated,
+            "forgotten": self.forgotten,
             "seconds": round(self.elapsed, 3),
             "bytes": self.size,
-            "stopped": None if self.stopped is None else self.stopped.value,
-            "causes": [{"reason": one.reason, "count": one.count, "example": one.example} for one in self.causes],
+            "stopped": {name: reason.value for name, reason in self.stopped.items()},
+            "causes": [
+                {"server": one.server, "reason": one.reason, "count": one.count, "example": one.examples[0].error}
+                for one in self.causes
+            ],
+            "servers": {
+                name: {state.value: count for state, count in counts.items()} for name, counts in self.servers.items()
+            },
         }
         return json.dumps(values)
 
 
-_TRIED_AGAIN: Final = frozenset(
-    {
-        Reason.TIMED_OUT,
-        Reason.UNREACHABLE,
-        Reason.SERVER_ERROR,
-        Reason.TRANSFER_LOST,
-        Reason.CREDENTIALS,
-        Reason.NOT_KEPT,
-    }
-)
+_UNFINISHED: Final = (State.WAITING, State.RUNNING)
 
 
-def _lines(count: int) -> str:
-    return "1 line" if count == 1 else f"{count:,} lines"
+def refused(lines: Iterable[BadLine], count: int) -> Iterator[Told]:
+    """What is said of lines that cannot be used: the first of them, and how many there are."""
+    yield Told(text=f"{counted(count, 'line')} of the list cannot be used", tone=Tone.BAD)
+    shown = 0
+    for bad in lines:
+        shown += 1
+        yield Told(text=f"line {bad.line}: {bad.problem}", indent=2, hang=4)
+        yield Told(text=bad.text, indent=6, tone=Tone.FAINT)
+    if count > shown:
+        yield Told(text=f"and {count - shown:,} more", indent=2, tone=Tone.FAINT)
 
 
 def _bytes(size: int) -> str:
@@ -172,9 +223,10 @@ def _bytes(size: int) -> str:
     return f"{size / 1000**power:,.1f} {('kB', 'MB', 'GB')[power - 1]}"
 
 
-def summed_up(ledger: Ledger, board: Board, *, stopped: Reason | None) -> Summary:
+def summed_up(ledger: Ledger, board: Board, *, stopped: Mapping[str, Reason]) -> Summary:
     """The summary of a ledger as it stands now."""
-    counts = ledger.counts()
+    servers, settings = ledger.counts(), ledger.settings
+    counts = {state: sum(each[state] for each in servers.values()) for state in State}
     return Summary(
         ledger=ledger.path,
         done=counts[State.DONE],
@@ -186,8 +238,22 @@ def summed_up(ledger: Ledger, board: Board, *, stopped: Reason | None) -> Summar
         here=board.done_here,
         size=board.bytes_here,
         elapsed=board.elapsed,
-        causes=tuple(Cause(reason=reason, example=example, count=count) for reason, example, count in ledger.causes()),
+        to=settings["to"],
+        source=settings["source"],
+        forgotten=board.forgotten,
+        causes=tuple(_cause(ledger, *found) for found in ledger.causes()),
         bad_lines=tuple(ledger.refused(_SHOWN)),
         repeats=tuple(board.repeated),
+        servers=servers,
         stopped=stopped,
     )
+
+
+def _cause(ledger: Ledger, server: str, reason: str, count: int) -> Cause:
+    rows = ledger.failed(server, reason, _SHOWN)
+    examples = tuple(Failure(line=row.line, label=_label(row), error=row.error or "") for row in rows)
+    return Cause(server=server, reason=reason, count=count, examples=examples)
+
+
+def _label(row: Row) -> str:
+    return row.label.rpartition(": ")[2]  # the server stands above them

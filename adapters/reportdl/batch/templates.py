@@ -19,7 +19,7 @@ from reportdl_core.names import clean, file_name
 
 __all__ = ["NameTemplate", "TemplateUnusable", "safe_path"]
 
-_OURS: Final = ("element", "segment", "format", "ext", "date", "time", "line")
+_OURS: Final = ("server", "element", "segment", "format", "ext", "date", "time", "line")
 _DATE: Final = "%Y-%m-%d"
 _TIME: Final = "%H%M%S"
 
@@ -31,7 +31,7 @@ class TemplateUnusable(ReportdlError, ValueError):
 @final
 @dataclass(frozen=True, slots=True)
 class NameTemplate:
-    """`{field}` for each of element, segment, format, ext, date, time, line, and for every further column.
+    """`{field}` for each of server, element, segment, format, ext, date, time, line, and for every further column.
 
     `{date:%Y%m}` and `{time:%H}` take strftime's words; `{{` and `}}` are braces; `/` makes folders.
     """
@@ -53,9 +53,9 @@ class NameTemplate:
         if not self.text.strip("/ "):
             raise TemplateUnusable("the name template is empty")
 
-    def render(self, wanted: Wanted, *, began: datetime) -> str:
+    def render(self, wanted: Wanted, *, began: datetime, server: str = "") -> str:
         """The path relative to the destination, with `/`; `began` is when the batch began. Raises TemplateUnusable."""
-        values = _values(wanted)
+        values = {**_values(wanted), "server": server}
         pieces: list[str] = []
         for literal, field, spec, _ in Formatter().parse(self.text):
             pieces.append(literal)

@@ -7,16 +7,14 @@ load a library before the command runs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from reportdl.cli.batch_options import carrying
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import Connecting, connecting
-from reportdl.cli.speech import say, tell
+from reportdl.cli.options import Connecting, connecting_loosely
 
 if TYPE_CHECKING:
     from reportdl.batch.night import Settings
@@ -39,7 +37,7 @@ __all__ = ["batch"]
 @click.option(
     "--name",
     metavar="TEMPLATE",
-    help="What the files are called, such as {element}-{segment}-{date}.{ext}; every column of JOBS is a field, and / "
+    help="What the files are called, such as {element}-{format}-{date}.{ext}; every column of JOBS is a field, and / "
     "makes folders.  [default: as the server calls them]",
 )
 @click.option("-f", "--format", "key", metavar="KEY", help="For the lines of JOBS that name no format.")
@@ -57,7 +55,7 @@ __all__ = ["batch"]
 )
 @click.option("--dry-run", is_flag=True, help="Read JOBS and say what would be done. Nothing is asked for or written.")
 @carrying
-@connecting
+@connecting_loosely
 def batch(
     *,
     jobs: str,
@@ -74,8 +72,8 @@ def batch(
 ) -> None:
     """Download many External Reports: whole or not at all, each generated once, over any number of starts.
 
-    JOBS is a CSV file with a header (element, format, and if you like segment, name and further columns; commas,
-    semicolons or tabs, as a spreadsheet saves it), or JSON Lines with the same names; - is stdin.
+    JOBS is a CSV file with a header (element, format, and if you like segment, name, server and further columns;
+    commas, semicolons or tabs, as a spreadsheet saves it), or JSON Lines with the same names; - is stdin.
 
     Kill it whenever you like, and type the same again: what is here stays, what was under way is taken up. What failed
     is tried again where that can help. The ledger is an SQLite file; `reportdl resume LEDGER` goes on without JOBS.
@@ -83,9 +81,10 @@ def batch(
     \b
     Examples
       reportdl batch night.csv -o out/
-      reportdl batch night.csv -o out/ --name '{region}/{element}-{date}.{ext}'
+      reportdl batch night.csv -o out/ --name '{region}/{element}-{format}.{ext}'
       reportdl batch night.csv -o s3://reports/night --jobs 8 --report night.html
       reportdl batch night.csv --dry-run
+      reportdl batch night.csv -o out/ --servers servers.toml
       reportdl resume night.ledger
     """  # noqa: D301 - click's own mark for lines that stay as they are
     from reportdl.batch.night import Settings
@@ -101,7 +100,9 @@ def batch(
     )
     _looked_at(jobs, settings)
     if dry_run:
-        _dry(jobs, settings, as_json=carrying.as_json)
+        from reportdl.cli.batch_plan import planned
+
+        planned(jobs, settings, carrying.roster(connection), at_once=carrying.at_once, as_json=carrying.as_json)
         return
     carrying.through(connection, path, settings=settings, jobs=jobs)
 
@@ -135,49 +136,3 @@ def _clash(overwrite: bool, skip_existing: bool) -> Clash:
     if overwrite and skip_existing:
         raise click.UsageError("--overwrite and --skip-existing exclude each other")
     return Clash.OVERWRITE if overwrite else Clash.SKIP if skip_existing else Clash.SUFFIX
-
-
-@dataclass(slots=True)
-class _Plan:
-    jobs: int = 0
-    refused: int = 0
-    repeated: int = 0
-
-
-def _dry(jobs: str, settings: Settings, *, as_json: bool) -> None:
-    """What would be done, found out as it would be: in a ledger that is thrown away."""
-    import itertools
-    import json
-    import tempfile
-    from datetime import datetime
-
-    from reportdl.batch.inputs import BadLine
-    from reportdl.batch.ledger import Ledger
-    from reportdl.batch.night import wishes
-    from reportdl.batch.rows import Wished
-
-    plan = _Plan()
-    with tempfile.TemporaryDirectory() as folder, Ledger(os.path.join(folder, "dry")) as ledger:
-        lines = wishes(jobs, settings, began=datetime.now().astimezone(), server="")
-        while chunk := list(itertools.islice(lines, 500)):
-            added = ledger.add(chunk)
-            plan.jobs, plan.refused = plan.jobs + added.new, plan.refused + added.refused
-            plan.repeated += len(added.repeated)
-            again = {later for later, _ in added.repeated}
-            for one in chunk:
-                match one:
-                    case BadLine():
-                        tell(f"line {one.line} cannot be used: {one.problem}   [{one.text}]")
-                    case Wished():
-                        said = _planned(one)
-                        if one.line not in again:
-                            say(json.dumps(said) if as_json else " ".join(str(part) for part in said.values()))
-            for later, earlier in added.repeated:
-                tell(f"line {later} asks for what line {earlier} asks for: it would be brought once")
-    tell(f"{plan.jobs:,} reports would be downloaded to {settings.to}; {plan.refused:,} lines cannot be used")
-
-
-def _planned(one: Any) -> dict[str, object]:
-    job = one.job
-    name = one.name or "(as the server calls it)"
-    return {"line": one.line, "element": job.element, "segment": job.segment, "format": job.format, "name": name}

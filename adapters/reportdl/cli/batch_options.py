@@ -9,8 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,9 +22,12 @@ from reportdl.cli.speech import say, tell
 from reportdl.cli.stops import Stopped
 
 if TYPE_CHECKING:
+    from reportdl.batch.described import Described
     from reportdl.batch.night import Night, Settings
+    from reportdl.batch.roster import Roster
     from reportdl.batch.servers import Server
     from reportdl.batch.summary import Summary
+    from reportdl.batch.traces import Traces
     from reportdl.cli.connection import Connection
 
 __all__ = ["SOME_FAILED", "Carrying", "carrying"]
@@ -42,7 +46,33 @@ _OPTIONS: Final = (
         default=4,
         show_default=True,
         metavar="N",
-        help="How many at a time. A BI server draws its reports with one browser: more is seldom faster.",
+        help="How many at a time on each server. A BI server draws reports with one browser: more is seldom faster.",
+    ),
+    click.option(
+        "--jobs-in-all",
+        "in_all",
+        type=click.IntRange(1, 10_000),
+        metavar="N",
+        help="How many at a time on all servers together.  [default: no other limit]",
+    ),
+    click.option(
+        "--server",
+        "named",
+        multiple=True,
+        envvar="REPORTDL_SERVER",
+        show_envvar=True,
+        metavar="NAME=URL",
+        help="A server that lines name in a column `server`, by its name or URL; may be given several times. Its "
+        "credentials are REPORTDL_<NAME>_TOKEN and its like, and go to no other. Lines that name none go to --url.",
+    ),
+    click.option(
+        "--servers",
+        "file",
+        type=click.Path(exists=True, dir_okay=False),
+        envvar="REPORTDL_SERVERS",
+        show_envvar=True,
+        metavar="FILE",
+        help="More of them, in TOML: a table for each with its url and, if you like, jobs, token_file, ca_bundle...",
     ),
     click.option(
         "--attempts",
@@ -68,6 +98,12 @@ _OPTIONS: Final = (
         help="Write a page at the end: every job on a timeline, generation times, failures by cause.",
     ),
     click.option(
+        "--trace",
+        metavar="DIR",
+        help="Record every job in a file of its own there, for `reportdl trace FILE`: they hold no token.",
+    ),
+    click.option("--trace-failed", is_flag=True, help="Of those files keep only the ones of jobs that failed."),
+    click.option(
         "--json", "as_json", is_flag=True, help="Print JSON Lines: one object a report, and a last one for all."
     ),
 )
@@ -78,38 +114,80 @@ class Carrying:
     """What was said about how a batch is carried on."""
 
     at_once: int
+    in_all: int | None
+    named: tuple[str, ...]
+    file: str | None
     attempts: int
     again: str
     storage: tuple[str, ...]
     page: Path | None
+    trace: str | None
+    trace_failed: bool
     as_json: bool
+
+    def roster(self, connection: Connection) -> Roster:
+        """The servers that were named, without their credentials. Raises click.UsageError, ServersUnusable."""
+        from reportdl.batch.roster import Roster
+
+        return Roster.of({one.name: one.origin() for one in self.described(connection)})
+
+    def described(self, connection: Connection) -> tuple[Described, ...]:
+        """The servers that were named; '' is the one of --url. Raises click.UsageError, ServersUnusable."""
+        from reportdl.batch.described import Described, described
+
+        insecure = connection.allow_insecure
+        named = described(self.named, self.file)
+        found = [replace(one, allow_insecure=True) if insecure else one for one in named]
+        if connection.url is not None:
+            found.append(Described(name="", url=connection.url, allow_insecure=insecure))
+        if not found:
+            raise click.UsageError("no server: say --url, --server or --servers, or set REPORTDL_URL")
+        return tuple(found)
 
     def through(self, connection: Connection, ledger: str, *, settings: Settings | None, jobs: str | None) -> None:
         """Carry the batch to its end, or to a signal; say how it went; exit with its code."""
         try:
             from reportdl.batch.night import Night
-
-            server = connection.server()
         except ImportError as error:
             raise click.ClickException(f"{error}; a batch needs: pip install 'reportdl[batch]'") from None
-        with Night(ledger, settings, origin=str(server.origin)) as night:
-            engine = night.settings.engine
-            summary = self._celery(night, jobs) if engine == "celery" else self._local(night, server, jobs)
+        described, traces = self.described(connection), self._traces()
+        with Night(ledger, settings, roster=self.roster(connection)) as night:
+            if night.settings.engine == "celery":
+                if traces is not None:
+                    raise click.UsageError("--trace is for the local engine: a crew's jobs are spread over machines")
+                summary = self._celery(night, {one.name: one.jobs for one in described if one.jobs}, jobs)
+            else:
+                summary = self._local(night, connection.servers(described), jobs, traces)
             if self.page is not None:
-                self._write_page(night, self.page)
+                self._write_page(night, self.page, summary)
         _told(summary, as_json=self.as_json)
         if not summary.ok:
             raise click.exceptions.Exit(SOME_FAILED)
 
-    def _local(self, night: Night, server: Server, jobs: str | None) -> Summary:
+    def _traces(self) -> Traces | None:
+        if self.trace is None:
+            if self.trace_failed:
+                raise click.UsageError("--trace-failed says which files to keep of --trace DIR")
+            return None
+        from reportdl.batch.traces import Traces
+
+        return Traces(self.trace, failed_only=self.trace_failed)
+
+    def _local(self, night: Night, servers: Mapping[str, Server], jobs: str | None, traces: Traces | None) -> Summary:
         import anyio
 
-        return anyio.run(self._until_stopped, night, server, jobs)
+        try:
+            return anyio.run(self._until_stopped, night, servers, jobs, traces)
+        finally:
+            if traces is not None and traces.broken is not None:
+                tell(f"reportdl: note: not every trace could be written: {traces.broken}")
 
-    async def _until_stopped(self, night: Night, server: Server, jobs: str | None) -> Summary:
+    async def _until_stopped(
+        self, night: Night, servers: Mapping[str, Server], jobs: str | None, traces: Traces | None
+    ) -> Summary:
         import anyio
 
-        from reportdl.batch.plan import Again, Budget, Lanes
+        from reportdl.batch.plan import Again, Budget
         from reportdl.cli.batch_view import view
 
         options = stored_options(self.storage)
@@ -122,12 +200,14 @@ class Carrying:
                 async def work() -> None:
                     try:
                         summary = await night.run(
-                            server,
+                            servers,
                             jobs=jobs,
                             again=Again(self.again),
-                            lanes=Lanes(in_all=self.at_once, per_server=self.at_once),
+                            at_once=self.at_once,
+                            in_all=self.in_all,
                             budget=Budget(attempts=self.attempts),
                             options=options,
+                            traces=traces,
                             viewer=shown,
                         )
                         found.append(summary)
@@ -138,7 +218,8 @@ class Carrying:
                 tasks.start_soon(_listen, stopped, tasks.cancel_scope.cancel)
                 tasks.start_soon(work)
             with anyio.CancelScope(shield=True):
-                await server.aclose()
+                for server in servers.values():
+                    await server.aclose()
         if failure:
             raise failure[0]
         if not found:
@@ -147,30 +228,34 @@ class Carrying:
             raise stop
         return found[0]
 
-    def _celery(self, night: Night, jobs: str | None) -> Summary:
+    def _celery(self, night: Night, own: Mapping[str, int], jobs: str | None) -> Summary:
         from reportdl.batch.plan import Again, Budget
         from reportdl.cli.batch_view import view
 
         try:
             with view(as_json=self.as_json) as shown:
-                return night.lead(
-                    jobs=jobs, again=Again(self.again), budget=Budget(attempts=self.attempts), viewer=shown
-                )
+                budget = Budget(attempts=self.attempts)
+                return night.lead(jobs=jobs, again=Again(self.again), own=own, budget=budget, viewer=shown)
         except ModuleNotFoundError as error:
             raise click.ClickException(f"{error.name} is missing: pip install 'reportdl[celery]'") from None
         except Stopped as stop:
             stop.note = f"workers go on with what was sent; collect it with: reportdl resume {night.ledger.path}"
             raise
 
-    def _write_page(self, night: Night, path: Path) -> None:
+    def _write_page(self, night: Night, path: Path, summary: Summary) -> None:
         from reportdl.batch.report_page import write_page
 
-        write_page(night.ledger, path)
+        write_page(night.ledger, path, steps=summary.steps)
         tell(f"the report is {path}")
 
 
 def _told(summary: Summary, *, as_json: bool) -> None:
-    tell(summary.text())
+    from reportdl.batch.words import BLANK
+    from reportdl.cli.batch_words import tell_all
+
+    if sys.stderr is not None and sys.stderr.isatty():
+        tell_all([BLANK])  # apart from what came before
+    tell_all(summary.told())
     if as_json:
         say(summary.json())
 

@@ -49,7 +49,7 @@ class BatchView:
 
     def __enter__(self) -> Self:
         if self._live:
-            self._drawing = _drawing(self._line)
+            self._drawing = _drawing(self._lines)
             if self._drawing is not None:
                 self._drawing.start()
         return self
@@ -80,10 +80,11 @@ class BatchView:
         """A line now and then, where nothing is drawn."""
         if self._drawing is None and time.monotonic() >= self._next:
             self._next = time.monotonic() + _EVERY
-            tell(self._line())
+            for line in self._lines():
+                tell(line)
 
-    def _line(self) -> str:
-        return "" if self._board is None else self._board.line()
+    def _lines(self) -> list[str]:
+        return [] if self._board is None else self._board.lines()
 
     def _said(self, path: str | None, values: dict[str, object]) -> None:
         if self._as_json:
@@ -106,11 +107,17 @@ class BatchView:
 
 def _object(row: Row, **more: object) -> dict[str, object]:
     job = row.job
-    asked = {"line": row.line, "element": job.element, "segment": job.segment, "format": job.format}
+    asked = {
+        "line": row.line,
+        "server": row.server,
+        "element": job.element,
+        "segment": job.segment,
+        "format": job.format,
+    }
     return {"event": "job", **asked, **more}
 
 
-def _drawing(line: Any) -> Any:
+def _drawing(lines: Any) -> Any:
     try:
         from rich.console import Console
         from rich.live import Live
@@ -118,7 +125,7 @@ def _drawing(line: Any) -> Any:
     except ModuleNotFoundError:
         return None
     return Live(
-        get_renderable=lambda: Text(line(), no_wrap=True, overflow="ellipsis"),
+        get_renderable=lambda: Text("\n".join(lines()), no_wrap=True, overflow="ellipsis"),
         console=Console(stderr=True),
         transient=True,
         refresh_per_second=4,

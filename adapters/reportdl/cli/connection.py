@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from reportdl.cli.speech import tell
 from reportdl_core.errors import Reason, ReportdlError
 
 if TYPE_CHECKING:
+    from reportdl.batch.described import Described
     from reportdl.batch.servers import Server
     from reportdl.cli.watched import Watcher
     from reportdl.client import Client
@@ -79,20 +81,31 @@ class Connection:
         finally:
             transport.close()
 
-    def server(self) -> Server:
-        """The same server for a batch. Raises as `client` does."""
-        from reportdl.batch.servers import Server
+    def servers(self, described: tuple[Described, ...]) -> dict[str, Server]:
+        """The servers of a batch by name; '' is the one of --url. Raises as `client` does, and ServersUnusable."""
+        from reportdl.batch.described import credentials_of
 
         self._warn()
-        origin = self._origin()
-        return Server(
-            str(origin),
-            credentials=_credentials(self.token_file, bearer=self.bearer),
-            policy=self._policy(allow_unverified=False),
-            network=self.network,
-            allow_insecure=True,  # it has been allowed, or refused, already
-            affinity_cookies=self.affinity_cookie,
-        )
+        policy, network = self._policy(allow_unverified=False), self.network
+        named = {one.origin() for one in described if one.name}
+        servers: dict[str, Server] = {}
+        for one in described:
+            if one.name:
+                credentials = credentials_of(one, default=self._own(one))
+            elif one.origin() in named:
+                continue  # that one is the server of --url
+            else:
+                credentials = _credentials(self.token_file, bearer=self.bearer)
+            servers[one.name] = one.server(
+                credentials, policy=policy, network=network, affinity_cookies=self.affinity_cookie
+            )
+        return servers
+
+    def _own(self, one: Described) -> Callable[[], Credentials] | None:
+        """What vouches for the server of --url vouches for it under its name too; for no other (D31)."""
+        if self.url is None or one.origin() != self._origin():
+            return None
+        return partial(_credentials, self.token_file, bearer=self.bearer)
 
     def _warn(self) -> None:
         """One line for what the library would say at each request, with a line of its source."""

@@ -38,9 +38,9 @@ def coloured(stream: TextIO | None = None) -> bool:
     return taking is not None and taking.isatty()
 
 
-def paint(text: str, ink: Ink | None) -> str:
-    """`text` in its ink where stdout takes colours."""
-    if ink is None or not coloured():
+def paint(text: str, ink: Ink | None, stream: TextIO | None = None) -> str:
+    """`text` in its ink where `stream`, stdout by default, takes colours."""
+    if ink is None or not coloured(stream):
         return text
     match ink:
         case Ink.HEAD:
@@ -51,11 +51,12 @@ def paint(text: str, ink: Ink | None) -> str:
             return click.style(text, fg=ink.value)
 
 
-def width() -> int:
-    """The columns that a table may take: the terminal's, within what can be read; the widest elsewhere."""
-    if sys.stdout is None or not sys.stdout.isatty():
+def width(stream: TextIO | None = None) -> int:
+    """The columns that a table on `stream` (stdout) may take: as many as can be read, at most the terminal's."""
+    taking = sys.stdout if stream is None else stream
+    if taking is None or not taking.isatty():
         return _WIDEST
-    return max(_NARROWEST, min(_WIDEST, _columns(sys.stdout)))
+    return max(_NARROWEST, min(_WIDEST, _columns(taking)))
 
 
 def _columns(stream: TextIO) -> int:

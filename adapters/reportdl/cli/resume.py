@@ -8,7 +8,7 @@ import click
 
 from reportdl.cli.batch_options import carrying
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import Connecting, connecting
+from reportdl.cli.options import Connecting, connecting_loosely
 
 if TYPE_CHECKING:
     from reportdl.cli.batch_options import Carrying
@@ -19,12 +19,12 @@ __all__ = ["resume"]
 @click.command(cls=Connecting, short_help="Go on with a batch where its ledger says.")
 @click.argument("ledger", metavar="LEDGER")
 @carrying
-@connecting
+@connecting_loosely
 def resume(*, ledger: str, carrying: Carrying, connection: Connection) -> None:
     """Go on with a batch: take up what was under way, begin what waits, try again what failed where that can help.
 
-    LEDGER is what `reportdl batch` wrote. Where its files go and what they are called stands in it; --url and the
-    credentials do not, and are said again.
+    LEDGER is what `reportdl batch` wrote. Where its files go and what they are called stands in it; --url (or the
+    servers that it was begun with) and the credentials do not, and are said again.
 
     \b
     Examples

@@ -25,7 +25,7 @@ from reportdl_core.errors import LocalProtocolError, ReportdlError
 from reportdl_core.events import Event
 from reportdl_core.policy import instant
 
-__all__ = ["VERSION", "Recording", "TraceUnwritable", "recording"]
+__all__ = ["VERSION", "Recording", "TraceUnwritable", "begun", "recording"]
 
 VERSION: Final = 1
 
@@ -88,7 +88,8 @@ class Recording:
         move: dict[str, Any] = {"at": instant(now) - self._zero, "state": download.state.value}
         if event is not None:
             move["event"] = written_message(event)
-        move["new"] = [written_message(self._shifted(command)) for command in new]
+        issued = begun(download) if event is None else new
+        move["new"] = [written_message(self._shifted(command)) for command in issued]
         if gone:
             move["superseded"] = gone
         self._write(move)
@@ -129,6 +130,13 @@ class Recording:
                     left = left[self._file.write(left) :]
             except OSError as error:
                 self.broken = error
+
+
+def begun(download: Download) -> tuple[Command, ...]:
+    """What a job begins with: its first commands, or its end where nothing needs to be asked (D12)."""
+    if download.outcome is None:
+        return download.outstanding
+    return (Finish(number=download.session.next_number - 1, outcome=download.outcome),)
 
 
 def _version() -> str:

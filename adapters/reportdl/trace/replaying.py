@@ -14,6 +14,7 @@ from typing import Final
 
 from reportdl.trace.codec import MASK
 from reportdl.trace.reading import Moved, Trace, TraceDamaged
+from reportdl.trace.recording import begun
 from reportdl_core.commands import Command, Finish
 from reportdl_core.download import Download
 from reportdl_core.errors import LocalProtocolError
@@ -114,7 +115,7 @@ def _replayed(download: Download, move: Moved, recorded: dict[int, Command]) -> 
         )
 
     if move.event is None:
-        today = download.outstanding
+        today = begun(download)
     else:
         if download.outcome is not None:
             return differs(Kind.REFUSED, (), "the job is over")

@@ -34,9 +34,10 @@ class Ran:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def environment(url: str) -> dict[str, str]:
+def environment(url: str | None, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("REPORTDL_")}
-    return {**kept, "REPORTDL_URL": url, "REPORTDL_TOKEN": SECRET, "NO_PROXY": "*"}
+    server = {} if url is None else {"REPORTDL_URL": url, "REPORTDL_TOKEN": SECRET}
+    return {**kept, **server, "NO_PROXY": "*", **more}
 
 
 class Desk:
@@ -51,20 +52,22 @@ class Desk:
         """Write night.csv."""
         (self.folder / "night.csv").write_text("\n".join(["element,format,name", *lines, ""]))
 
-    def run(self, *words: str, url: str) -> Ran:
-        """Run the command to its end."""
+    def run(self, *words: str, url: str | None, **more: str) -> Ran:
+        """Run the command to its end; `more` is put into its environment."""
+        env = environment(url, **more)
         done = subprocess.run(
-            [*COMMAND, *words], capture_output=True, cwd=self.folder, env=environment(url), timeout=50, check=False
+            [*COMMAND, *words], capture_output=True, cwd=self.folder, env=env, timeout=50, check=False
         )
         out, err = done.stdout.decode(), done.stderr.decode()
         assert SECRET not in out + err  # D39: whatever happens, the credential shows nowhere
+        assert not [value for name, value in more.items() if name.endswith("_TOKEN") and value in out + err]
         return Ran(done.returncode, out, err)
 
-    def start(self, *words: str, url: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, url: str | None, **more: str) -> subprocess.Popen[bytes]:
         """Start the command and leave it running."""
         pipe = subprocess.PIPE
         command = [*COMMAND, *words]
-        process = subprocess.Popen(command, cwd=self.folder, env=environment(url), stdout=pipe, stderr=pipe)
+        process = subprocess.Popen(command, cwd=self.folder, env=environment(url, **more), stdout=pipe, stderr=pipe)
         self._running.append(process)
         return process
 

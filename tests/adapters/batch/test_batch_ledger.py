@@ -29,14 +29,14 @@ def path(tmp_path):
 def test_a_job_stands_there_once(path):
     with Ledger(path) as ledger:
         added = ledger.add([wished(2), wished(3, 7), BadLine(line=4, text="x", problem="no"), wished(5)])
-        assert added == (2, ((5, 2),), 1)
-        assert ledger.add([wished(6, name="other")]).new == 1
+        assert added == ({"": 2}, ((5, 2),), 1, ())
+        assert ledger.add([wished(6, name="other")]).new == {"": 1}
         assert ledger.last_line == 6
-        since = ledger.newest()
     with Ledger(path) as ledger:
-        assert ledger.add([wished(2), wished(9, 7)], since=since) == (0, (), 0)  # the same file, read again
-        assert ledger.counts()[State.WAITING] == 3
-        assert [row.line for row in ledger.every()] == [2, 3, 6]
+        again = [wished(2), wished(9, 7), wished(10)]  # the same file, read again: a line has moved
+        assert ledger.add(again, reading=2) == ({}, ((10, 2),), 0, ())
+        assert ledger.counts()[""][State.WAITING] == ledger.waiting() == 3
+        assert [row.line for row in ledger.every()] == [2, 9, 6]
         assert ledger.refused() == [BadLine(line=4, text="x", problem="no")]
 
 
@@ -55,7 +55,8 @@ def test_rows_wait_their_turn(path):
         ready = ledger.next_waiting("", now=10.0, most=2, but=frozenset({3}))
         assert [row.id for row in ready] == [4, 5]
         assert [row.id for row in ledger.next_waiting("", now=60.0, most=9, but=frozenset())] == [3, 4, 5, 2]
-        assert ledger.next_due() == 0.0
+        assert ledger.next_due("") == 0.0
+        assert ledger.next_due("elsewhere") is None
         assert ledger.next_waiting("elsewhere", now=60.0, most=9, but=frozenset()) == []
 
 
@@ -92,11 +93,38 @@ def test_what_is_no_ledger_is_refused_and_left_as_it_is(path, tmp_path):
         Ledger(other)
 
 
+def test_what_the_list_does_not_have_any_more_is_forgotten(path):
+    with Ledger(path) as ledger:
+        assert ledger.next_reading() == 1
+        ledger.add([wished(line, line) for line in range(1, 6)])
+        for row, state in enumerate(["done", "failed", "running", "held"], 1):
+            ledger.update(row, state=state)
+        assert ledger.next_reading() == 2
+        ledger.add([wished(1, 8)], reading=2)
+        assert ledger.forget(2) == {("", State.FAILED): 1, ("", State.WAITING): 1}
+        assert [row.job.element for row in ledger.every()] == [1, 3, 4, 8]  # what was begun is not thrown away
+        assert ledger.forget(2) == {}
+
+
+def test_one_element_on_two_servers_is_two_jobs(path):
+    with Ledger(path) as ledger:
+        two = [
+            Wished(line=line, job=Job(element=1042, format="pdf"), server=name) for line, name in ((1, "a"), (2, "b"))
+        ]
+        assert ledger.add(two).new == {"a": 1, "b": 1}
+        ledger.keep_formats("a", 1042, ("pdf",))
+        assert (ledger.formats("a", 1042), ledger.formats("b", 1042)) == (("pdf",), None)
+        assert [row.server for row in ledger.next_waiting("b", now=1.0, most=9, but=frozenset())] == ["b"]
+        ledger.update(1, state="done")
+        assert (ledger.open("a"), ledger.open("b")) == (0, 1)
+
+
 def test_failed_rows_begin_again(path: Path):
     with Ledger(path) as ledger:
         ledger.add([wished(1), wished(2, 7)])
         ledger.update(1, state="failed", reason="timed out", error="slow", attempts=2, checkpoint="{}")
-        assert ledger.causes() == [("timed out", "slow", 1)]
+        assert ledger.causes() == [("", "timed out", 1)]
+        assert [row.id for row in ledger.failed("", "timed out", 5)] == [1]
         ledger.begin_again([1])
         row = next(ledger.every())
         assert (row.state, row.attempts, row.error, row.checkpoint) == (State.WAITING, 0, None, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reportdl.batch.plan import Again, Begun, Breaker, Budget, Lanes, Start, State, notes_of, start_of
+from reportdl.batch.plan import Again, Begun, Breaker, Breakers, Budget, Lanes, Start, State, notes_of, start_of
 from reportdl_core.download import Restart
 from reportdl_core.errors import Reason
 
@@ -64,6 +64,7 @@ def test_one_that_succeeds_in_between_starts_the_count_anew():
 
 def test_lanes_in_all_and_per_server():
     lanes = Lanes(in_all=3, per_server=2)
+    assert (lanes.turn("east"), lanes.turn("west")) == (1, 1)  # one after the other: they compete
     assert (lanes.free("east"), lanes.free("west")) == (2, 2)
     lanes.take("east")
     lanes.take("east")
@@ -74,6 +75,31 @@ def test_lanes_in_all_and_per_server():
     assert (lanes.free("east"), lanes.free("west"), lanes.busy) == (1, 1, 2)
     with pytest.raises(ValueError, match="at least one"):
         Lanes(in_all=0, per_server=1)
+
+
+def test_a_server_may_have_lanes_of_its_own_number():
+    lanes = Lanes(per_server=4, own={"west": 1})
+    assert (lanes.free("east"), lanes.free("west"), lanes.turn("east")) == (4, 1, 4)
+    lanes.take("west")
+    assert (lanes.free("east"), lanes.free("west")) == (4, 0)
+    with pytest.raises(ValueError, match="at least one"):
+        Lanes(per_server=4, own={"west": 0})
+
+
+def test_one_server_is_given_up_and_the_other_is_not():
+    breakers = Breakers(["east", "west"])
+    breakers.ended("east", Reason.CREDENTIALS)
+    assert (breakers.tripped("east"), breakers.tripped("west")) == (Reason.CREDENTIALS, None)
+    assert breakers.stopped == {"east": Reason.CREDENTIALS}
+
+
+def test_a_destination_that_takes_nothing_stops_them_all():
+    breakers = Breakers(["east", "west"])
+    for server in ("east", "west", "east"):
+        assert breakers.stopped == {}
+        breakers.ended(server, Reason.NOT_KEPT)
+        breakers.ended(server, Reason.NOT_FOUND)  # says nothing of the destination
+    assert breakers.stopped == {"east": Reason.NOT_KEPT, "west": Reason.NOT_KEPT}
 
 
 @pytest.mark.rules("D21", "D43")

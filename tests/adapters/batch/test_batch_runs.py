@@ -28,7 +28,7 @@ def run(tmp_path):
     return run
 
 
-POLICY = reportdl.Policy(first_contact=0.3, silence=0.3)
+POLICY = reportdl.Policy(first_contact=5.0, silence=5.0)
 
 
 def job(element: int = 1042, format: str = "csv", segment: int = 0) -> reportdl.Job:
@@ -89,6 +89,35 @@ def test_an_iterator_is_read_as_the_jobs_are_done(serving, run, tmp_path):
     assert len(read) == 30
 
 
+@pytest.mark.rules("D24")
+def test_one_name_for_two_jobs_of_an_iterator_costs_the_later_one_alone(serving, run, tmp_path):
+    jobs = [job(), job(format="pdf"), job(1043), job(format="pdf")]
+    summary = run(iter(jobs), serving(), name="{ext}")
+    assert (summary.done, summary.refused, summary.repeated) == (2, 1, 1)
+    (bad,) = summary.bad_lines
+    assert (bad.line, bad.text) == (3, "1043 csv")
+    assert bad.problem == (
+        "would be called csv.csv, as line 1 is: add {element} to the name template, or give each line a name of its own"
+    )
+    assert files(tmp_path) == ["csv.csv", "pdf.pdf"]
+
+
+@pytest.mark.rules("D24")
+def test_a_mended_list_may_use_a_name_again(serving, run, tmp_path):
+    path, server = tmp_path / "night.csv", serving()
+    path.write_text("element,format,name\n9999,csv,sales\n1042,pdf,x\n")
+    assert run(path, server).failed == 1
+    path.write_text("element,format,name\n1042,csv,sales\n1042,pdf,x\n")
+    summary = run(path, server)
+    assert (summary.ok, summary.done, summary.forgotten) == (True, 2, 1)
+    assert "1 that did not come before is not on the list any more" in summary.text()
+    assert files(tmp_path) == ["sales.csv", "x.pdf"]
+    path.write_text("element,format,name\n1042,csv,sales\n1042,pdf,x\n1044,csv,sales\n")
+    with pytest.raises(reportdl.batch.NamesCollide, match=r"lines 2 and 4 \(1042 csv and 1044 csv\)"):
+        run(path, server)
+    assert rows(tmp_path, "state") == [("done",), ("done",)]
+
+
 def test_an_iterator_that_breaks_is_raised_and_loses_nothing(serving, run, tmp_path):
     def jobs():
         yield from ({"element": 1042, "format": "csv", "name": f"r{number}"} for number in range(600))
@@ -103,13 +132,13 @@ def test_an_iterator_that_breaks_is_raised_and_loses_nothing(serving, run, tmp_p
 def test_a_refused_credential_stops_the_batch_at_the_first_job(serving, run, tmp_path):
     server = serving(faults=["*.unauthorized"])
     summary = run([job(format=key) for key in ("csv", "pdf", "image", "xml", "mhtml", "xls")], server, at_once=1)
-    assert summary.stopped is reportdl.Reason.CREDENTIALS
+    assert summary.stopped == {"": reportdl.Reason.CREDENTIALS}
     assert (summary.failed, summary.unfinished) == (1, 5)
     assert len(server.calls) == 1
-    assert "no other could have succeeded either (credentials)" in summary.text()
+    assert "No other could have succeeded either, so they were not begun: credentials." in summary.text()
     server.no_faults()
     again = run([job(format=key) for key in ("csv", "pdf", "image", "xml", "mhtml", "xls")], server)
-    assert (again.done, again.stopped) == (6, None)
+    assert (again.done, again.stopped) == (6, {})
 
 
 @pytest.mark.rules("I13")

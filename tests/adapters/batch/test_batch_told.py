@@ -48,29 +48,76 @@ def test_the_batch_of_a_newcomer(desk, serving):
     said = ran.err
     for words_of_it in (
         "line 7: 9999 pdf: There is no element 9999 on the server",
-        "3 of 5 reports are here (3 came now, ",
-        "1 failed: not found, such as: There is no element 9999",
-        "Correct the ids: ",
-        "1 failed: invalid format, such as: Element 1043 does not offer xls; it offers image, pdf, csv.",
-        "1 line of the jobs file cannot be used:",
-        "line 5: element must be an integer of 1 to 19 digits, not '1o42'   [1o42;0;csv;South]",
-        "1 line asks for what an earlier line asks for, and was brought once: 6 repeats 2",
-        "reportdl resume",
-        "--again all",
+        f"3 of 5 reports are in {desk.folder / 'out'} (3 came now: ",
+        "1 failed: not found\n",
+        "-> Correct the ids: ",
+        "1 failed: invalid format",
+        "line 10: 1043 xls: Element 1043 does not offer xls; it offers image, pdf, csv.",
+        "1 line of the list cannot be used",
+        "line 5: element must be an integer of 1 to 19 digits, not '1o42'\n      1o42;0;csv;South",
+        "1 line asks for what an earlier line asks for, and was brought once\n  line 6 is line 2 again",
+        "Correct lines 5, 7 and 10 of night.csv or take them out, and type the same command again",
     ):
         assert words_of_it in said, said
-    assert "1o42" in (desk.folder / "night.html").read_text()
+    page = (desk.folder / "night.html").read_text()
+    assert "<td>1o42;0;csv;South</td>" in page
+    assert "<h2>What to do now</h2><p>Correct lines 5, 7 and 10 of night.csv" in page
+    mended = NEWCOMER.replace("1o42;0", "1042;0").replace("9999", "1043").replace("1043;;xls", "1043;;csv")
+    (desk.folder / "night.csv").write_bytes(mended.encode())
+    again = desk.run(*words, url=server.url)
+    assert again.code == 0, again.err
+    assert len(again.out.splitlines()) == 3
+    assert "6 of 6 reports are in " in again.err
+    assert "2 that did not come before are not on the list any more" in again.err
 
 
 def test_a_dry_run_asks_nothing_and_writes_nothing(desk, serving):
     (desk.folder / "night.csv").write_bytes(NEWCOMER.encode())
     server = serving()
-    ran = desk.run("batch", "night.csv", "--dry-run", "--name", "{element}-{segment}", url=server.url)
+    ran = desk.run("batch", "night.csv", "--dry-run", "--name", "{element}-{segment}-{format}", url=server.url)
     assert (ran.code, server.calls) == (0, ())
-    assert ran.out.splitlines()[0] == "2 1042 0 pdf 1042-0.pdf"
-    assert len(ran.out.splitlines()) == 5
-    assert "5 reports would be downloaded" in ran.err
+    assert ran.out == (
+        "line  element  segment  format  file\n"
+        "   2  1042     0        pdf     1042-0-pdf.pdf\n"
+        "   3  1042     0        csv     1042-0-csv.csv\n"
+        "   7  9999     0        pdf     9999-0-pdf.pdf\n"
+        "   9  1044     71       xls     1044-71-xls.xlsx\n"
+        "  10  1043     0        xls     1043-0-xls.xlsx\n"
+    )
+    assert ran.err == (
+        "\n1 line of the list cannot be used\n"
+        "  line 5: element must be an integer of 1 to 19 digits, not '1o42'\n      1o42;0;csv;South\n"
+        "line 6 asks for what line 2 asks for: it would be brought once\n\n"
+        f"5 reports would be downloaded to {desk.folder}, 4 at a time from {server.url}.\n"
+        "This was a dry run: nothing was asked for, and nothing was written.\n"
+    )
     assert [path.name for path in desk.folder.iterdir()] == ["night.csv"]
+
+
+def test_a_dry_run_of_what_the_server_names(desk, serving):
+    desk.jobs("1042,csv,", "1042,pdf,mine")
+    ran = desk.run("batch", "night.csv", "--dry-run", url="https://mi.example.com")
+    assert [line.split()[-1] for line in ran.out.splitlines()] == ["file", "*", "mine.pdf"]
+    assert ran.err.startswith("* as the server calls it; a name that is taken gets a suffix\n\n2 reports would be")
+    (first, second) = desk.run("batch", "night.csv", "--dry-run", "--json", url="https://mi.example.com").json
+    assert (first["name"], second["name"], first["server"]) == (None, "mine.pdf", None)
+
+
+@pytest.mark.rules("D24")
+def test_two_reports_of_one_name_are_an_error_before_anything_is_asked(desk, serving):
+    server = serving()
+    desk.jobs("1042,pdf,", "1042,csv,", "1042,apdf,", "1042,csv,same", "1042,xml,same", "1044,csv,same")
+    words = ("batch", "night.csv", "-o", "out", "--name", "{element}-{segment}.{ext}")
+    for more in ((), ("--dry-run",)):
+        ran = desk.run(*words, *more, url=server.url)
+        assert (ran.code, server.calls, desk.files) == (2, (), [])
+        said = " ".join(ran.err.split())
+        assert "lines 2 and 4 (1042 pdf and 1042 apdf) would both be called 1042-0.pdf; lines 5 and 7 (1042 csv" in said
+        assert "add {format} to the name template, or give each line a name of its own; nothing was asked for" in said
+    words = ("batch", "night.csv", "-o", "out", "--name", "{element}-{format}.{ext}")
+    desk.jobs("1042,pdf,", "1042,csv,", "1042,apdf,", "1042,csv,same", "1042,xml,same")
+    assert desk.run(*words, url=server.url).code == 0  # in the same ledger: nothing had begun
+    assert desk.files == ["1042-apdf.pdf", "1042-csv.csv", "1042-pdf.pdf", "same.csv", "same.xml"]
 
 
 def test_json_lines_for_machines(desk, serving):
@@ -129,7 +176,7 @@ def row(number: int, element: int = 1042) -> Row:
 
 def test_the_board_counts_and_foresees():
     now = 1000.0
-    counts = dict.fromkeys(State, 0) | {State.WAITING: 100, State.DONE: 20}
+    counts = {"": dict.fromkeys(State, 0) | {State.WAITING: 100, State.DONE: 20}}
     board = Board(counts=counts, clock=lambda: now)
     for number in range(4):
         board.began(row(number))

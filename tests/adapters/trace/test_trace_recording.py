@@ -12,7 +12,7 @@ import pytest
 
 import reportdl
 from reportdl.server import LoopbackServer
-from reportdl.trace import Trace, TraceDamaged, TraceUnwritable, parse_trace, read_trace, recording
+from reportdl.trace import Trace, TraceDamaged, TraceUnwritable, parse_trace, read_trace, recording, replay
 from reportdl.trace.codec import Unreadable, read_command, read_event, written_message
 from reportdl_core.commands import Check, Command, Finish, Get, Init, ListFormats, RenewCredentials, Run, Wait
 from reportdl_core.download import Download
@@ -155,6 +155,21 @@ def test_a_recording_serves_one_job_and_its_file_is_opened_before_anything_is_as
         client.download(1042, format="csv", to=tmp_path / "a.csv", observe=once)
         with pytest.raises(LocalProtocolError):
             client.download(1042, format="csv", to=tmp_path / "b.csv", observe=once)
+
+
+@pytest.mark.rules("D12")
+def test_a_job_that_was_over_before_it_began_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "job.jsonl"
+    with LoopbackServer() as server, reportdl.Client(server.url, credentials=reportdl.Token("x")) as client:
+        with pytest.raises(reportdl.FormatNotOffered):
+            client.download(1042, format="xls", to=tmp_path, formats=("pdf",), observe=recording(path))
+        assert server.calls == ()
+    trace = read_trace(path)
+    ((end,),) = [move.new for move in trace.moves]
+    assert isinstance(end, Finish)
+    assert (end.outcome.reason, end.outcome.alternatives) == (Reason.INVALID_FORMAT, ("pdf",))
+    again = replay(trace)
+    assert (again.differences, again.outcome) == ((), end.outcome)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")

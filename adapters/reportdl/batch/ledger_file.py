@@ -1,0 +1,115 @@
+"""Decides what a ledger is on disk: its tables, and that one process has it at a time.
+
+A lock beside it, which the system lets go of when the process dies. Must never touch a file that is no ledger.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from typing import Final, final
+
+from reportdl.spooling import reason_of
+from reportdl_core.errors import ReportdlError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["LedgerFile", "LedgerUnusable"]
+
+_VERSION: Final = 2
+_SCHEMA: Final = """
+CREATE TABLE batch (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE jobs (
+    id INTEGER PRIMARY KEY,
+    line INTEGER NOT NULL,
+    reading INTEGER NOT NULL,                -- the reading of the list that found it there last
+    server TEXT NOT NULL,
+    element TEXT NOT NULL,
+    segment TEXT NOT NULL,
+    format TEXT NOT NULL,
+    name TEXT NOT NULL,                      -- where it goes, relative to the destination; '' as the server calls it
+    state TEXT NOT NULL DEFAULT 'waiting',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    runs INTEGER NOT NULL DEFAULT 0,         -- how many `run` were sent, each perhaps a generation
+    due REAL NOT NULL DEFAULT 0,
+    path TEXT, size INTEGER, sha256 TEXT,
+    reason TEXT, error TEXT, retryable INTEGER, note TEXT,
+    checkpoint TEXT,                         -- its token sealed; gone once the job is over
+    began REAL, ran REAL, got REAL, ended REAL,
+    UNIQUE (name, server, element, segment, format)  -- by name first: two jobs must not have one
+);
+CREATE INDEX jobs_waiting ON jobs (server, due, id) WHERE state = 'waiting';
+CREATE TABLE refused (line INTEGER PRIMARY KEY, text TEXT NOT NULL, problem TEXT NOT NULL);
+CREATE TABLE formats (server TEXT, element TEXT, formats TEXT NOT NULL, PRIMARY KEY (server, element)) WITHOUT ROWID;
+"""
+
+
+class LedgerUnusable(ReportdlError, ValueError):
+    """A ledger that cannot be used: another batch's, in use by another process, or no ledger at all."""
+
+
+@final
+class LedgerFile:
+    """The file, opened and locked; made if it is not there, readable by its owner alone. Raises LedgerUnusable."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = _locked(path)
+        try:
+            self.rows: sqlite3.Connection = self._opened()
+        except sqlite3.Error as error:
+            self._unlock()
+            raise LedgerUnusable(f"{path!r} cannot be used as a ledger: {error}") from error
+        except BaseException:
+            self._unlock()
+            raise
+
+    def _opened(self) -> sqlite3.Connection:
+        rows = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            rows.execute("PRAGMA journal_mode = WAL")
+            rows.execute("PRAGMA synchronous = NORMAL")  # `flush` makes it durable against a power cut, once a second
+            (version,) = rows.execute("PRAGMA user_version").fetchone()
+            if not version:
+                rows.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            elif version != _VERSION:
+                raise LedgerUnusable(
+                    f"{self._path!r} was written by another version of reportdl (its number is {version})"
+                )
+        except BaseException:
+            rows.close()
+            raise
+        return rows
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.rows.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _locked(path: str) -> int:
+    """The ledger's lock, which the system lets go of when the process dies; -1 where there are no such locks."""
+    if sys.platform == "win32":
+        return -1
+    try:
+        # SQLite's own locks are on the ledger itself, and closing any descriptor of it would drop them: a file beside.
+        descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not os.path.exists(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise LedgerUnusable(f"cannot write a ledger at {path!r}: {reason_of(error)}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LedgerUnusable(f"another process is working on {path!r} (wait for it, or end it)") from None
+    except OSError:
+        pass  # a file system without locks: SQLite's own will have to do
+    return descriptor

@@ -1,0 +1,137 @@
+"""Decides what `reportdl batch --dry-run` shows: a table of what would be done, and below it what would not, and why.
+
+Found out as it would be, in a ledger that is thrown away. Must never ask a server, nor leave a file behind.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, final
+
+from reportdl.cli.paint import Ink, paint
+from reportdl.cli.speech import say
+
+if TYPE_CHECKING:
+    from reportdl.batch.inputs import BadLine
+    from reportdl.batch.night import Settings
+    from reportdl.batch.roster import Roster
+    from reportdl.batch.rows import Wished
+    from reportdl.batch.words import Told
+
+__all__ = ["planned"]
+
+_CHUNK: Final = 500
+_SHOWN: Final = 20  # problems of a kind
+
+
+def planned(jobs: str, settings: Settings, roster: Roster, *, at_once: int, as_json: bool) -> None:
+    """Print the plan: jobs to stdout, all else to stderr. Raises InputUnusable, NamesCollide among them."""
+    from reportdl.batch.inputs import BadLine
+    from reportdl.batch.ledger import Ledger
+    from reportdl.batch.rows import Collided, Wished
+    from reportdl.batch.wishes import wishes
+    from reportdl.cli.batch_words import tell_all
+
+    plan, collided = _Plan(roster=roster, as_json=as_json), Collided()
+    with tempfile.TemporaryDirectory() as folder, Ledger(os.path.join(folder, "dry")) as ledger:
+        began = datetime.now().astimezone()
+        lines = wishes(jobs, template=settings.name, format=settings.format, began=began, roster=roster)
+        while chunk := list(itertools.islice(lines, _CHUNK)):
+            added = collided.take(ledger.add(chunk))
+            plan.jobs += added.new
+            plan.repeats += len(added.repeated)
+            plan.repeated += added.repeated[: max(0, _SHOWN - len(plan.repeated))]
+            not_new = {later for later, _ in added.repeated} | {one.line for one in added.collided}
+            plan.show([one for one in chunk if isinstance(one, Wished) and one.line not in not_new])
+            for one in chunk:
+                if isinstance(one, BadLine):
+                    plan.refuse(one)
+    tell_all(plan.conclude(settings, at_once=at_once))
+    collided.refuse()
+
+
+@final
+@dataclass(slots=True)
+class _Plan:
+    roster: Roster
+    as_json: bool
+    jobs: Counter[str] = field(default_factory=Counter[str])
+    bad: int = 0
+    refused: list[BadLine] = field(default_factory=list["BadLine"])
+    repeats: int = 0
+    repeated: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    unnamed: bool = False
+    widths: tuple[int, ...] = ()
+
+    def show(self, wished: list[Wished]) -> None:
+        self.unnamed = self.unnamed or any(not one.name for one in wished)
+        if self.as_json:
+            for one in wished:
+                say(json.dumps(_object(one)))
+            return
+        rows = list(self._rows(wished))
+        if rows and not self.widths:  # those of the first few hundred lines do for all of them
+            head = self._cells("line", "server", "element", "segment", "format", "file")
+            self.widths = tuple(max(map(len, column)) for column in zip(head, *rows, strict=True))
+            say(paint(self._line(head), Ink.HEAD))
+        for row in rows:
+            say(self._line(row))
+
+    def refuse(self, line: BadLine) -> None:
+        self.bad += 1
+        if len(self.refused) < _SHOWN:
+            self.refused.append(line)
+
+    def _rows(self, wished: list[Wished]) -> Iterator[tuple[str, ...]]:
+        for one in wished:
+            job = one.job
+            yield self._cells(
+                str(one.line), one.server, str(job.element), str(job.segment), job.format, one.name or "*"
+            )
+
+    def _cells(self, line: str, server: str, *more: str) -> tuple[str, ...]:
+        return (line, server, *more) if self.roster.several else (line, *more)
+
+    def _line(self, cells: tuple[str, ...]) -> str:
+        first = cells[0].rjust(self.widths[0])
+        middle = [cell.ljust(width) for cell, width in zip(cells[1:-1], self.widths[1:], strict=False)]
+        return "  ".join([first, *middle, cells[-1]])
+
+    def conclude(self, settings: Settings, *, at_once: int) -> Iterator[Told]:
+        from reportdl.batch.summary import refused
+        from reportdl.batch.words import BLANK, Told, Tone, counted
+
+        if self.unnamed and not self.as_json:
+            yield Told(text="* as the server calls it; a name that is taken gets a suffix", hang=2)
+        yield BLANK
+        if self.bad:
+            yield from refused(self.refused, self.bad)
+        for later, earlier in self.repeated:
+            yield Told(text=f"line {later} asks for what line {earlier} asks for: it would be brought once", hang=2)
+        if self.repeats > len(self.repeated):
+            yield Told(text=f"and {self.repeats - len(self.repeated):,} more lines do so", tone=Tone.FAINT)
+        if self.bad or self.repeats:
+            yield BLANK
+        reports = counted(self.jobs.total(), "report")
+        said = f"{reports} would be downloaded to {settings.to}, {at_once} at a time{self._whose()}."
+        yield Told(text=said, tone=Tone.HEAD, hang=2)
+        if self.roster.several:
+            for name, count in self.jobs.items():
+                yield Told(text=f"{count:,} from {name} ({self.roster.origins[name]})", indent=2, hang=2)
+        yield Told(text="This was a dry run: nothing was asked for, and nothing was written.", hang=2)
+
+    def _whose(self) -> str:
+        return " on each server" if self.roster.several else f" from {next(iter(self.roster.origins.values()))}"
+
+
+def _object(one: Wished) -> dict[str, object]:
+    job = one.job
+    asked = {"line": one.line, "server": one.server or None, "element": job.element, "segment": job.segment}
+    return {**asked, "format": job.format, "name": one.name or None}
