@@ -32,6 +32,9 @@ __all__ = ["MODELS", "NAMES", "explored"]
 
 _DOCUMENTED: Final = replace(POLICY, expiry=Expiry.DOCUMENTED)
 _PREFLIGHT: Final = replace(POLICY, preflight=Preflight.ON)
+# Alone, an end hears everything at every second: the clock is as short as it can be with each deadline a region of its
+# own: silence 3, the token 4, `run` and D1's question 5, the job 6.
+_SHORT: Final = {"job_timeout": 6.0, "run_timeout": 5.0}
 _OTHER: Final = replace(
     SWITCHES,
     ttl_policy=TtlPolicy.SLIDING,
@@ -50,9 +53,9 @@ MODELS: Final[dict[str, Callable[[], Model]]] = {
     "client x endpoint, two faults": lambda: World(POLICY, SWITCHES, faults=2),
     "client x endpoint, two faults, the other readings": lambda: World(_DOCUMENTED, _OTHER, faults=2),
     "client x endpoint, three faults": lambda: World(POLICY, SWITCHES, faults=3),
-    "session alone": lambda: SessionAlone(_PREFLIGHT),
-    "session alone, documented expiry": lambda: SessionAlone(_DOCUMENTED),
-    "job alone": lambda: JobAlone(POLICY),
+    "session alone": lambda: SessionAlone(replace(_PREFLIGHT, **_SHORT)),
+    "session alone, documented expiry": lambda: SessionAlone(replace(_DOCUMENTED, **_SHORT)),
+    "job alone": lambda: JobAlone(replace(POLICY, **_SHORT)),
 }
 _READINGS: Final[dict[str, Iterable[Any]]] = {
     "ttl_policy": TtlPolicy,

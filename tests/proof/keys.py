@@ -40,7 +40,7 @@ def session_key(session: Session, now: float, *, name: Callable[[Secret | None],
         None if sent is None else min(now - sent, early + 1.0),
         now - facts.other_sent if isinstance(other, _ASKED) and facts.other_sent is not None else None,
         None if facts.held_until is None or facts.held_until <= now else facts.held_until - now,
-        facts.formats,
+        facts.formats is not None,  # how they are spelled is carried along, and nothing is compared with it
         facts.run,
         facts.step,
         facts.renewal,
@@ -52,7 +52,7 @@ def session_key(session: Session, now: float, *, name: Callable[[Secret | None],
         min(facts.lost_gets, 2),
         (facts.ready, facts.heard, facts.kept_on, facts.naming, facts.run_unproven, facts.unheld),
         silent_reason(facts),
-        None if run is None else (run.deadline - now, run.job.format),
+        None if run is None else run.deadline - now,
         None if other is None else (type(other), other.deadline - now),
     )
 
