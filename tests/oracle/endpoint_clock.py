@@ -19,14 +19,15 @@ class Expected:
     rules: tuple[str, ...] = ()
 
 
-def expiry(endpoint: Endpoint, session: ServerSession) -> float | None:
-    """When this session expires, by the policy in force (D1); None where it does not."""
+def expiry(endpoint: Endpoint, session: ServerSession) -> float:
+    """When this session expires: by the policy in force (D1), and by its age at the latest (D36)."""
     switches = endpoint.switches
+    oldest = session.began + switches.max_age
     if switches.ttl_policy == "ABSOLUTE":
-        return session.began + switches.ttl
+        return min(session.began + switches.ttl, oldest)
     if switches.ttl_policy == "SLIDING":
-        return session.renewed + switches.ttl
-    return session.began + switches.ttl if session.run_began is None else None
+        return min(session.renewed + switches.ttl, oldest)
+    return min(session.began + switches.ttl, oldest) if session.run_began is None else oldest
 
 
 def lapsed(endpoint: Endpoint, session: ServerSession, now: float) -> ServerSession:
@@ -35,7 +36,7 @@ def lapsed(endpoint: Endpoint, session: ServerSession, now: float) -> ServerSess
         return session
     end = expiry(endpoint, session)
     late = session.run_began is not None and now >= session.run_began + endpoint.switches.run_timeout
-    if end is not None and now >= end:
+    if now >= end:
         if late and session.state == "RUNNING" and session.run_began is not None:
             failed_at = session.run_began + endpoint.switches.run_timeout
             if failed_at < end:

@@ -187,12 +187,12 @@ def _live_or_not(endpoint: Endpoint, call: Call, session: ServerSession, now: fl
     if over.state == "ERROR":
         permitted = _of_failed(endpoint, call, over)
         end = expiry(endpoint, over)
-        if end is not None and now >= end:
+        if now >= end:
             permitted |= {"DOWNLOAD_FAILED"}  # Freedom: failed (R22), and its token expired since (R17, D5's "live")
         return [one for says in sorted(permitted) for one in _says(touched, call, says, "D5", "R22")]
     found = _answer_live(endpoint, call, session, now)
     end = expiry(endpoint, session)
-    if session.sending is not None and end is not None and now >= end:
+    if session.sending is not None and now >= end:
         # Freedom: D2 lets the transfer complete; to anyone else the session may be expired already.
         found += _says(endpoint, call, "DOWNLOAD_FAILED", "D2", "R17")
     return found

@@ -81,7 +81,9 @@ def _silence(state: State) -> tuple[float, float]:
 
 
 def limits(state: State) -> set[float]:
-    """Every moment at which a client may hold the silence for too long."""
+    """Every moment at which a client may hold the silence for too long; none while `run` is alive."""
+    if state.alive:
+        return set()
     policy = state.setting.policy
     lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
     return {since + length for since in (state.silent_lo, state.silent_mid, state.silent_hi) for length in lengths}

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Final
 
-from reportdl_core import Check, Download, Init, Secret
+from reportdl_core import Check, Download, Init, Reason, Secret
 from reportdl_core.endpoint_session import Served
 from reportdl_core.facts import RunPhase
 from reportdl_core.session import Session
-from reportdl_core.verdicts import silent_reason
 
 __all__ = ["download_key", "served_key", "session_key"]
 
@@ -22,11 +21,16 @@ _LONG: Final = 8.0
 """Longer than anything that the small clock counts: what is longer ago is long ago."""
 
 
+def _called(reason: Reason) -> Reason:
+    """What a silence is called, its last answer says, and nothing else asks for that (D19, D29)."""
+    return Reason.UNREACHABLE if reason in (Reason.SERVER_ERROR, Reason.ENDPOINT_MISSING) else reason
+
+
 def session_key(session: Session, now: float, *, name: Callable[[Secret | None], int], early: float) -> Hashable:
     """A session. `name` is the number of a token; older than `early` is old, for a `run`."""
     if session.outcome is not None:
         ended = session.outcome
-        return session.state, ended.reason, ended.run_unproven, ended.unheld
+        return session.state, _called(ended.reason), ended.run_unproven, ended.unheld
     facts = session._record.facts
     run, other = session._run, session._other
     sent = facts.run_sent if facts.run is RunPhase.ALIVE else None
@@ -40,7 +44,7 @@ def session_key(session: Session, now: float, *, name: Callable[[Secret | None],
         None if sent is None else min(now - sent, early + 1.0),
         now - facts.other_sent if isinstance(other, _ASKED) and facts.other_sent is not None else None,
         None if facts.held_until is None or facts.held_until <= now else facts.held_until - now,
-        facts.formats,
+        facts.formats is not None,  # how they are spelled is carried along, and nothing is compared with it
         facts.run,
         facts.step,
         facts.renewal,
@@ -51,8 +55,7 @@ def session_key(session: Session, now: float, *, name: Callable[[Secret | None],
         min(facts.odd_checks, 1),
         min(facts.lost_gets, 2),
         (facts.ready, facts.heard, facts.kept_on, facts.naming, facts.run_unproven, facts.unheld),
-        silent_reason(facts),
-        None if run is None else (run.deadline - now, run.job.format),
+        None if run is None else run.deadline - now,
         None if other is None else (type(other), other.deadline - now),
     )
 
@@ -60,7 +63,11 @@ def session_key(session: Session, now: float, *, name: Callable[[Secret | None],
 def download_key(download: Download, now: float, *, name: Callable[[Secret | None], int], early: float) -> Hashable:
     """A job: its session, and how often it began again for what."""
     if download.outcome is not None:
-        return download.state, download.outcome.reason, tuple(sorted(cause.value for cause in download.restarts))
+        return (
+            download.state,
+            _called(download.outcome.reason),
+            tuple(sorted(cause.value for cause in download.restarts)),
+        )
     session = session_key(download.session, now, name=name, early=early)
     return session, tuple(sorted(cause.value for cause in download.restarts))
 

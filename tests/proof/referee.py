@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from types import SimpleNamespace
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from reportdl_core import Command, Event, Policy, State
 from reportdl_core.outcome import Outcome
@@ -17,6 +17,7 @@ from tests.oracle import job_model, session_model, session_state
 from tests.oracle.job_model import JobState
 from tests.oracle.session_state import Seen, Slot, replace
 from tests.oracle.session_state import State as Reading
+from tests.oracle.vocabulary import Policy as Told
 from tests.proof.bridge import command_of, event_of, job_of, outcome_of, policy_of
 
 __all__ = ["Broken", "JobReferee", "SessionReferee", "Shown"]
@@ -130,6 +131,22 @@ class SessionReferee(_Referee):
 _Of = TypeVar("_Of", JobState, Reading)
 
 
+class _Long(NamedTuple):
+    """From when on a moment is long ago: for a token, for silence, for a `run` that was just sent."""
+
+    token: float
+    silence: float
+    young: float
+
+
+def _long(policy: Told, now: float) -> _Long:
+    return _Long(
+        token=now - policy.ttl - policy.expiry_margin - policy.request_timeout - 1.0,
+        silence=now - max(policy.silence, policy.first_contact) - 1.0,
+        young=now - max(policy.early_error, policy.early_loss, policy.early_refusal) - 1.0,
+    )
+
+
 def _without(one: _Of, now: float) -> _Of:
     """The same reading, without what makes no difference to what may follow under the small clock.
 
@@ -138,21 +155,19 @@ def _without(one: _Of, now: float) -> _Of:
     """
     if isinstance(one, JobState):
         return replace(one, session=_without(one.session, now))
-    policy, renewals = one.setting.policy, one.credential
-    token = policy.ttl + policy.expiry_margin + policy.request_timeout + 1.0
-    silence = now - max(policy.silence, policy.first_contact) - 1.0
-    young = max(policy.early_error, policy.early_loss, policy.early_refusal) + 1.0
+    ago, renewals = _long(one.setting.policy, now), one.credential
     return replace(
         one,
-        slots=tuple(_slot_without(slot, renewals, now - young) for slot in one.slots),
-        init_sent=None if one.token is None or one.init_sent is None else max(one.init_sent, now - token),
-        run_sent=None if one.run_sent is None or one.run == "done" else max(one.run_sent, now - young),
+        slots=tuple(_slot_without(slot, renewals, ago.young) for slot in one.slots),
+        init_sent=None if one.token is None or one.init_sent is None else max(one.init_sent, ago.token),
+        run_sent=max(one.run_sent, ago.young) if one.run_sent is not None and _asks_when(one) else None,
         errors=min(one.errors, 1),
         unreadable=min(one.unreadable, 1),
         lost_gets=min(one.lost_gets, 2),
-        silent_lo=max(one.silent_lo, silence),
-        silent_mid=max(one.silent_mid, silence),
-        silent_hi=max(one.silent_hi, silence),
+        silent_lo=max(one.silent_lo, ago.silence),
+        silent_mid=max(one.silent_mid, ago.silence),
+        # While `run` is alive nobody asks, and whatever ends that is the latest moment by itself.
+        silent_hi=max(one.silent_mid if one.alive else one.silent_hi, ago.silence),
         credential=0,
         waits=0,
         streak=0,
@@ -161,6 +176,11 @@ def _without(one: _Of, now: float) -> _Of:
         rested=0,
         not_before=one.not_before if one.not_before > now else 0.0,
     )
+
+
+def _asks_when(one: Reading) -> bool:
+    """Whether it makes a difference when `run` was sent: to the insurance, and to an ERROR that may be too early."""
+    return one.run == "alive" or (one.run in {"lost", "unsent", "refused"} and one.state == "RUNNING")
 
 
 def _slot_without(slot: Slot, renewals: int, young: float) -> Slot:
@@ -177,21 +197,31 @@ def _slot_without(slot: Slot, renewals: int, young: float) -> Slot:
 
 
 def _key(one: JobState | Reading, now: float) -> Hashable:
+    """Times from `now`; time may have passed since the reading was made."""
     if isinstance(one, JobState):
         return _key(one.session, now), one.sessions, one.lost, one.unheld, one.unproven, one.over
+    ago = _long(one.setting.policy, now)
     return (
         one.state,
         one.end,
         one.setting.end - now,
-        tuple(
-            (slot.kind, slot.hi - now, slot.issued - now if slot.issued else None, slot.credential, slot.then)
-            for slot in one.slots
-        ),
-        (one.listed, one.spelled, one.naming, one.token is not None),
-        None if one.init_sent is None else one.init_sent - now,
-        (one.run, one.run_repeated, one.unproven, None if one.run_sent is None else one.run_sent - now),
+        tuple((slot.kind, slot.hi - now, _sent(slot, ago, now), slot.credential, slot.then) for slot in one.slots),
+        (one.listed is not None, one.naming, one.token is not None),
+        None if one.init_sent is None else max(one.init_sent, ago.token) - now,
+        (one.run, one.run_repeated, one.unproven),
+        None if one.run_sent is None else max(one.run_sent, ago.young) - now,
         (one.errors, one.unreadable, one.lost_gets, one.kept_by_server, one.away_expired),
-        (one.silent_lo - now, one.silent_mid - now, one.silent_hi - now, one.contact),
-        (one.armed, one.owed),
-        one.not_before - now if one.not_before else None,
+        tuple(max(since, ago.silence) - now for since in (one.silent_lo, one.silent_mid, one.silent_hi)),
+        (one.contact, one.armed, one.owed),
+        one.not_before - now if one.not_before > now else None,
     )
+
+
+def _sent(slot: Slot, ago: _Long, now: float) -> float:
+    match slot.kind:
+        case "Init" | "Check":
+            return max(slot.issued, ago.token) - now
+        case "Run":
+            return max(slot.issued, ago.young) - now
+        case _:
+            return 0.0
