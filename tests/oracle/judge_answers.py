@@ -48,15 +48,18 @@ def _by_clock(turn: Turn, story: Story) -> bool:
 
 def final_answers_end_it(story: Story) -> Iterator[Violation]:
     """The table's final and protocol error: the session ends there and then, and is called so."""
+    naming_in: int | None = None  # the session whose format was refused: its formats are asked for to name them (D12)
     for turn in story.turns:
         said = _said(turn)
+        if turn.event is not None and turn.event.refusal == "INVALID_FORMAT" and turn.new("ListFormats"):
+            naming_in = turn.facts.session
         if said not in {"final", "protocol"} or (turn.kind == "Run" and turn.facts.state != "RUNNING"):
             continue
         event = turn.event
         assert event is not None
         rule = _FINAL.get(event.refusal or "", "D17")
         naming = event.refusal == "INVALID_FORMAT" and turn.new("ListFormats")  # D12
-        inquiry = turn.kind == "ListFormats" and turn.facts.run is not None
+        inquiry = turn.kind == "ListFormats" and (turn.facts.run is not None or naming_in == turn.facts.session)
         if turn.session_ends() is None and not naming:
             yield Violation(rule=rule, position=turn.position, what=f"{turn.kind} goes on after {event.refusal}")
         elif turn.ended is not None and not _well_named(turn, event, story) and not inquiry:

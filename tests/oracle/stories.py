@@ -292,7 +292,7 @@ class _Reader:
             facts = replace(facts, owed=True)
         if event.refusal == "INVALID_FORMAT" and turn.kind != "ListFormats":
             facts = replace(facts, naming=True)
-        if event.retry_after:
+        if event.retry_after is not None:
             facts = replace(facts, told_until=max(facts.told_until, turn.at + event.retry_after))
         if event.status == "IN_PROGRESS" and facts.age(turn.at) >= self.story.began.policy.ttl:
             facts = replace(facts, kept=True)
