@@ -364,6 +364,7 @@ def test_a_name_is_written_twice(name: str, written: str) -> None:
         ('attachment; filename="C:\\\\"', "C:\\"),
         # What stands after a quoted string up to the next semicolon is passed over.
         ("attachment; filename=\"a\"b; x=y; filename*=UTF-8''c", "c"),
+        ("attachment; filename=\"a\"; filename*=UTF-8''c; x=y", "c"),
         ('attachment; filename="a\\"; filename=b', 'a"'),
         # The character set that an old browser meant, without its controls.
         ("attachment; filename*=latin1''caf%E9", "caf\u00e9"),
