@@ -30,8 +30,8 @@ from reportdl_core import (
     Secret,
 )
 from reportdl_core.exchange import Exchange
-from reportdl_core.lookup_exchange import LookupExchange
-from reportdl_core.questions import Elements
+from reportdl_core.lookup_exchange import LookupExchange, rows_of
+from reportdl_core.questions import ElementInfo, Elements
 from reportdl_core.renewal import RenewalExchange, token_request
 from reportdl_core.sink import NotKept, Offer
 
@@ -334,6 +334,13 @@ def looked_up(status: int, body: bytes) -> Event:
 )
 def test_a_look_up_that_failed_says_why(status: int, body: bytes, refusal: Refusal, message: str) -> None:
     assert looked_up(status, body) == Refused(number=6, refusal=refusal, message=message, code=status)
+
+
+@pytest.mark.rules("R4")
+def test_a_description_is_of_the_element_that_was_asked_for() -> None:
+    (row,) = rows_of(ElementInfo(element=8, segment=0), {"info": {"element_id": 9}}) or ()
+    assert isinstance(row, ListedReport)
+    assert row.element == 8
 
 
 @pytest.mark.rules("R4")

@@ -109,7 +109,9 @@ def test_ids_are_integers_or_nothing(raw: str, read: int | None) -> None:
 
 @pytest.mark.rules("R2")
 @pytest.mark.parametrize(
-    ("raw", "read"), [("run", "run"), ("", ""), ("Run", "Run"), ("r%75n", "run"), ("run%2F", "run/"), ("%FF", "")]
+    ("raw", "read"),
+    [("run", "run"), ("", ""), ("Run", "Run"), ("r%75n", "run"), ("run%2F", "run/"), ("%FF", ""), ("\ud800", "")],
+    ids=ascii,
 )
 def test_a_state_is_handed_on_as_it_came(raw: str, read: str) -> None:
     assert parsed(path(state=raw)).state == read

@@ -219,6 +219,22 @@ def test_formats_may_be_many_and_are_cleaned() -> None:
     assert len(event.formats) == 1000
 
 
+@pytest.mark.rules("R8", "D11", "D39")
+@pytest.mark.parametrize(
+    ("keys", "read"),
+    [
+        (["pdf", "csv"], ("pdf", "csv")),
+        (["a\nb"], ("a b",)),
+        (["pdf", "my-pdf"], ("pdf", "my-***")),
+        (["PDF", "pdf\t"], ("PDF", "***")),
+    ],
+)
+def test_a_key_of_the_document_is_no_secret(keys: list[str], read: tuple[str, ...]) -> None:
+    envelope = read_envelope(json.dumps({"status": "OK", "formats": keys}).encode(), hidden=lambda: ("pdf",))
+    assert isinstance(envelope, Envelope)
+    assert envelope.formats == read
+
+
 @pytest.mark.rules("D36")
 @pytest.mark.parametrize(("length", "shown"), [(299, "x" * 299), (300, "x" * 300), (301, "x" * 299 + "\u2026")])
 def test_a_message_of_300_characters_stays_as_it_is(length: int, shown: str) -> None:
@@ -280,6 +296,27 @@ def test_a_damaged_body_says_how(data: bytes, words: str) -> None:
     with pytest.raises(BadCoding) as raised:
         decoded("gzip", data)
     assert str(raised.value) == words
+
+
+@pytest.mark.rules("D34")
+def test_a_body_is_held_until_something_has_come_out_of_it() -> None:
+    plain_body = Decoder("")
+    assert (list(plain_body.feed(b"as it is")), plain_body.undecoded) == ([b"as it is"], None)
+    coded = gzip.compress(b"x" * 1000)
+    decoder = Decoder("gzip")
+    assert decoder.undecoded == b""
+    assert (list(decoder.feed(coded[:5])), decoder.undecoded) == ([], coded[:5])
+    assert (b"".join(decoder.feed(coded[5:])), decoder.undecoded) == (b"x" * 1000, None)
+
+
+@pytest.mark.rules("D34", "D36")
+def test_a_header_without_end_is_held_for_256_kib() -> None:
+    decoder = Decoder("gzip")
+    begun = b"\x1f\x8b\x08\x08" + bytes(6)  # a name follows, up to a zero that never comes
+    assert list(decoder.feed(begun + b"n" * (256 * 1024 - len(begun)))) == []
+    with pytest.raises(BadCoding) as raised:
+        list(decoder.feed(b"n"))
+    assert str(raised.value) == "nothing comes out of the coded body"
 
 
 @pytest.mark.rules("D34", "D36")
@@ -364,6 +401,7 @@ def test_a_name_is_written_twice(name: str, written: str) -> None:
         ('attachment; filename="C:\\\\"', "C:\\"),
         # What stands after a quoted string up to the next semicolon is passed over.
         ("attachment; filename=\"a\"b; x=y; filename*=UTF-8''c", "c"),
+        ("attachment; filename=\"a\"; filename*=UTF-8''c; x=y", "c"),
         ('attachment; filename="a\\"; filename=b', 'a"'),
         # The character set that an old browser meant, without its controls.
         ("attachment; filename*=latin1''caf%E9", "caf\u00e9"),
