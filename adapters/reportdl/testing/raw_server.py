@@ -141,7 +141,7 @@ class RawServer:
         with self._changed:
             self._seen.clear()
 
-    def wait_for(self, state: str, count: int = 1, *, timeout: float = 5.0) -> Seen:
+    def wait_for(self, state: str, count: int = 1, *, timeout: float = 30.0) -> Seen:
         """Return the `count`-th request of `state` once it has come; TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._count(state) >= count, timeout):
