@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import errno
 import os
 import select
 import signal
@@ -215,6 +216,19 @@ def test_an_event_loop_hears_the_signal_that_came_while_one_of_its_callbacks_wai
         return heard
 
     assert asyncio.run(main()) == ["SIGTERM"]
+
+
+def test_without_a_descriptor_left_the_job_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(inboxes.socket, "socketpair", exhausted)
+    inbox: Inbox[int] = Inbox()
+    inbox.open()
+    inbox.put(1)
+    assert inbox.get(60.0) == 1
+    assert inbox.get(0.01) is None
+    inbox.close()
 
 
 def test_other_threads_leave_signals_alone() -> None:

@@ -329,6 +329,15 @@ class TestCodings:
         assert isinstance(event, FileNotKept)
         assert (event.why, shelf.calls[-1]) == (Kept.FAILED, "discard")
 
+    @pytest.mark.rules("D34", "D44")
+    def test_what_came_and_cannot_be_written_at_the_end_is_said_to_be_that(self) -> None:
+        full = Shelf(fails={"write": OSError(28, "No space left on device")})
+        headers = (ATTACHED, TYPE, ("Content-Encoding", "gzip"), ("Content-Length", "2"))
+        event, shelf = get(b"\x1f\x8b", *headers, shelf=full)
+        assert isinstance(event, FileNotKept)
+        assert (event.why, event.message) == (Kept.FAILED, "No space left on device")
+        assert shelf.calls == ["open", "write", "discard"]
+
     @pytest.mark.rules("D34", "D21")
     def test_what_is_called_coded_and_breaks_off_is_lost_like_any_other(self) -> None:
         headers = (ATTACHED, TYPE, ("Content-Encoding", "gzip"), ("Content-Length", str(len(PDF))))

@@ -273,6 +273,7 @@ def test_a_credential_among_the_formats_is_masked() -> None:
     body = json.dumps({"status": "OK", "formats": ["pdf", "x-credential"]}).encode()
     event = answer(FORMATS, Head.of(200, ()), body, hidden=("credential",))
     assert event == FormatsListed(number=1, formats=("pdf", "x-***"))
+    assert said(FORMATS, {"status": "OK", "formats": ["pdf", "csv"]}) == FormatsListed(number=1, formats=("pdf", "csv"))
 
 
 @pytest.mark.rules("I11", "D26", "D36")

@@ -42,8 +42,9 @@ class Inbox(Generic[T]):
     def open(self) -> None:
         """Listen for signals too, where this is the thread that has them."""
         if threading.current_thread() is threading.main_thread():
-            self._bell = _Bell()
-            self._bell.hang()
+            with suppress(OSError):  # no descriptor is left: a signal may be heard late, and the job goes on
+                self._bell = _Bell()
+                self._bell.hang()
 
     def close(self) -> None:
         """Listen no more. What is put in afterwards wakes nobody."""

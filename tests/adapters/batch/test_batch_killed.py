@@ -40,6 +40,23 @@ def test_killed_while_generating_every_job_is_taken_up_by_check(desk, serving):
     assert server.count("formats") == 1  # once for the element, over both starts (D12)
 
 
+@pytest.mark.rules("D30", "D43")
+def test_killed_while_generating_a_job_is_taken_up_at_its_own_node(desk, serving):
+    """The cookie that `init` set stands in the ledger, sealed, and goes with whatever the next process asks."""
+    server = serving(generation_seconds=1.0, faults=["init.cookie_lock"])
+    desk.jobs(FOUR[0])
+    words = (*BATCH, "--affinity-cookie", "reportdl_session")
+    first = desk.start(*words, url=server.url)
+    server.wait_for("run")
+    desk.kill(first)
+    (cookie,) = {value for call in server.calls for name, value in call.headers if name == "cookie"}
+    assert cookie == "***"  # the endpoint keeps it to itself
+    assert desk.run(*words, url=server.url).code == 0
+    assert desk.files == FILES[:1]
+    sent = {call.state: "cookie" in dict(call.headers) for call in server.calls}
+    assert sent == {"formats": False, "init": False, "run": True, "check": True, "get": True}
+
+
 @pytest.mark.deep
 @pytest.mark.rules("D43")
 def test_a_second_start_of_a_finished_batch_asks_nothing(desk, serving):
