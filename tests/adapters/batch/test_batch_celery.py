@@ -170,7 +170,8 @@ def test_a_crew_over_two_servers_and_one_that_no_worker_was_told_of(desk, broker
     assert [name for name in desk.files if not name.startswith(".")] == sorted(
         f"{name}-{key}.{key}" for name in names for key in ("csv", "pdf", "xml")
     )
-    assert [(one.count("formats"), one.count("run")) for one in servers.values()] == [(1, 3), (1, 3)]
+    assert [one.count("run") for one in servers.values()] == [3, 3]
+    assert {one.count("formats") for one in servers.values()} <= {1, 2}  # by the first, or by the two first at once
     assert "was not told of a server https://mars.example" in ran.err
     assert "emea: 3 of 3 are here\n  mars: 0 of 2 are here, " in ran.err
     assert not any(b"canary" in path.read_bytes() for path in desk.folder.rglob("*") if path.is_file())
