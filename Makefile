@@ -123,7 +123,7 @@ bench-full: ## the same with more rounds, 4 GiB, and a million jobs in the core 
 	@$(MAKE) --no-print-directory bench BENCH_FLAGS=--full BATCH_FLAGS="--jobs 10000"
 
 $(BENCHES): bench-%: $(READY) $(PEERS)
-	@$(BENCH) tests/bench/bench_$*.py $(if $(filter batch,$*),$(BATCH_FLAGS),$(BENCH_FLAGS))
+	@$(BENCH) tests/bench/bench_$*.py $(if $(filter batch,$*),$(or $(BATCH_FLAGS),$(BENCH_FLAGS)),$(BENCH_FLAGS))
 
 # The peers have an environment of their own: what they need must not move our versions.
 $(PEERS): tests/bench/peers/requirements.txt

@@ -185,7 +185,9 @@ class Board:
         parts += [f"{counts[state]:,} {state.value}" for state in (State.FAILED, State.HELD) if counts[state]]
         under_way = (Phase.ASKING, Phase.GENERATING, Phase.DOWNLOADING)
         parts += [f"{phases[phase]:,} {phase}" for phase in under_way if phases[phase]]
-        return ", ".join([*parts, f"{counts[State.WAITING]:,} waiting"])
+        if counts[State.WAITING]:
+            parts.append(f"{counts[State.WAITING]:,} waiting")
+        return ", ".join(parts)
 
 
 def lasting(seconds: float) -> str:

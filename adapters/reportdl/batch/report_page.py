@@ -95,7 +95,7 @@ def page(ledger: Ledger, *, steps: Iterable[str] = ()) -> str:
     template = Template((files("reportdl.batch") / "report_page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=escape(f"Batch of {when:%Y-%m-%d %H:%M}"),
-        ledger=escape(ledger.path),
+        where=escape(_where(ledger)),
         tiles=_tiles(seen, ledger.refused_count()),
         steps=_steps(tuple(steps)),
         servers=_servers(ledger),
@@ -148,11 +148,18 @@ def _tiles(seen: _Seen, refused: int) -> str:
     )
 
 
+def _where(ledger: Ledger) -> str:
+    settings = ledger.settings
+    urls: dict[str, str] = settings.get("servers", {})
+    one = [f"from {url}" for url in urls.values()] if len(urls) == 1 else []
+    return ", ".join([f"ledger {ledger.path}", *one, f"to {settings.get('to', '.')}"])
+
+
 def _servers(ledger: Ledger) -> str:
-    """Whose reports these are: a line where it is one server, else a table."""
+    """Whose reports these are, and how they stand; nothing where it is one server, which is named above."""
     urls: dict[str, str] = ledger.settings.get("servers", {})
     if len(urls) < 2:
-        return "".join(f'<p class="where">from {escape(url)}</p>' for url in urls.values())
+        return ""
     counts, none = ledger.counts(), dict.fromkeys(State, 0)
     shown = [state for state in State if state is State.DONE or any(one[state] for one in counts.values())]
     head = ("server", "URL", *(state.value for state in shown))

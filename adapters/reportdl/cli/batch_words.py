@@ -19,7 +19,7 @@ _INKS: Final = {Tone.GOOD: Ink.GOOD, Tone.BAD: Ink.BAD, Tone.HEAD: Ink.HEAD, Ton
 def tell_all(paragraphs: Iterable[Told]) -> None:
     """Tell them all."""
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    columns = width(sys.stderr) if on_terminal else _ENDLESS
+    columns = width(sys.stderr) - 1 if on_terminal else _ENDLESS  # as `tell` folds: once is enough
     for told in paragraphs:
         for line in told.wrapped(columns):
             tell(paint(line, _INKS[told.tone], sys.stderr))

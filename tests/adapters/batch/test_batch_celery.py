@@ -18,7 +18,7 @@ import pytest
 
 from reportdl.batch.flights import Claim, Flights, LeaseLost
 from reportdl.seal import Seal
-from reportdl.server import LoopbackServer
+from reportdl.server import Accounts, LoopbackServer
 
 pytestmark = pytest.mark.needs("redis-server")
 
@@ -100,9 +100,10 @@ def crew(desk: Any, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Iterator
     Seal.from_key_file(desk.folder / "crew.key")
     monkeypatch.setenv("REPORTDL_BROKER", broker.url)
 
-    def start(url: str, count: int) -> Workers:
+    def start(url: str, count: int, **servers: str) -> Workers:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("REPORTDL_")}
-        more = {"REPORTDL_URL": url, "REPORTDL_TOKEN": "any", "REPORTDL_BROKER": broker.url, "NO_PROXY": "*"}
+        more = servers or {"REPORTDL_URL": url, "REPORTDL_TOKEN": "any"}
+        more |= {"REPORTDL_BROKER": broker.url, "NO_PROXY": "*"}
         env = {**kept, **more, "REPORTDL_KEY_FILE": str(desk.folder / "crew.key"), "C_FORCE_ROOT": "1"}
         workers = Workers(desk.folder, env)
         crews.append(workers)
@@ -149,6 +150,31 @@ def test_ten_jobs_and_a_worker_that_is_killed(desk, broker, crew):
         assert server.count("run") == 10 + sum(told(desk).values())
         assert server.count("init") >= 10
     assert desk.rows("state") == ["done"] * 10
+
+
+@pytest.mark.deep
+@pytest.mark.rules("D31", "D12")
+def test_a_crew_over_two_servers_and_one_that_no_worker_was_told_of(desk, broker, crew, serving):
+    names = ("emea", "us")
+    servers = {name: serving(accounts=Accounts(bearers={f"canary-{name}": name})) for name in names}
+    given = " ".join(f"{name}={one.url}" for name, one in servers.items())
+    told = {f"REPORTDL_{name.upper()}_TOKEN": f"canary-{name}" for name in names}
+    told |= {f"REPORTDL_{name.upper()}_TOKEN_KIND": "bearer" for name in names}
+    lines = [f"{name},1042,{key},{name}-{key}" for name in names for key in ("csv", "pdf", "xml")]
+    lines += ["mars,1042,csv,m1", "mars,1042,pdf,m2"]
+    (desk.folder / "night.csv").write_text("\n".join(["server,element,format,name", *lines, ""]))
+    crew("", 2, REPORTDL_SERVER=given, **told)
+    words = (*BATCH, "--server", "mars=https://mars.example", *(f"--server={word}" for word in given.split()))
+    ran = desk.run(*words, url=None, REPORTDL_BROKER=broker.url)  # the leader needs no credential
+    assert ran.code == 8, ran.err
+    assert [name for name in desk.files if not name.startswith(".")] == sorted(
+        f"{name}-{key}.{key}" for name in names for key in ("csv", "pdf", "xml")
+    )
+    assert [one.count("run") for one in servers.values()] == [3, 3]
+    assert {one.count("formats") for one in servers.values()} <= {1, 2}  # by the first, or by the two first at once
+    assert "was not told of a server https://mars.example" in ran.err
+    assert "emea: 3 of 3 are here\n  mars: 0 of 2 are here, " in ran.err
+    assert not any(b"canary" in path.read_bytes() for path in desk.folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.rules("D37")
