@@ -111,7 +111,7 @@ def conform(
       generation    run, check and get; the spent token  1 generation
       second-run    what a second run does (D8, D9)      1 to 5 generations
       dropped-run   whether it aborts generation (D7)    1 generation
-      broken-get    whether it spends the file (D21)     1 generation
+      broken-get    a broken get (D21), two at once      1 generation
       run-refusals  formats that must be refused (R10)   0 to 3 generations
       expiry        how long a token lives (R15, R17)    5 minutes
       expiry-ready  what these 5 minutes bound (D1)      2 generations, 5 minutes

@@ -101,10 +101,11 @@ class Lab:
         self.pending.append(pending)
         return pending
 
-    def get(self, token: Secret, *, only_head: bool = False) -> Pending:
+    def get(self, token: Secret, *, only_head: bool = False, unread: bool = False) -> Pending:
         """Send `get`, and go on."""
         query = _query(token, self.format)
-        pending = self.probe.begin(self.path("get"), query=query, alone=only_head, only_head=only_head)
+        alone = only_head or unread
+        pending = self.probe.begin(self.path("get"), query=query, alone=alone, only_head=only_head, unread=unread)
         self.pending.append(pending)
         return pending
 

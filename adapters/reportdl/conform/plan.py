@@ -46,7 +46,12 @@ STEPS: Final[tuple[Step, ...]] = (
     Step(name="generation", cost="1 generation", shows="run, check and get, the file, the spent token", do=generation),
     Step(name="second-run", cost="1 to 5 generations", shows="what a second run does (D8, D9)", do=second_run),
     Step(name="dropped-run", cost="1 generation", shows="whether a dropped run is aborted (D7)", do=dropped_run),
-    Step(name="broken-get", cost="1 generation", shows="whether get consumes at its start or end (D21)", do=broken_get),
+    Step(
+        name="broken-get",
+        cost="1 generation",
+        shows="a broken get (D21), two at once (D42)",
+        do=broken_get,
+    ),
     Step(name="run-refusals", cost="0 to 3 generations", shows="formats that must be refused (R10)", do=run_refusals),
     Step(name="expiry", cost="5 minutes", shows="how long a token lives (R15, R17)", do=expiry),
     Step(name="expiry-ready", cost="2 generations, 5 minutes", shows="what five minutes bound (D1)", do=expiry_ready),

@@ -26,6 +26,7 @@ from reportdl_core.wire import Outgoing
 __all__ = ["Pending", "Probe"]
 
 _KEPT: Final = 64 * 1024
+_HELD: Final = 30.0  # seconds for which a body may be left unread: less than what cuts a slow client
 _CREDENTIALS: Final = (401, 412)
 
 
@@ -35,8 +36,13 @@ class _Raw:
 
     blocking = False
 
-    def __init__(self, outgoing: Outgoing, policy: Policy, *, alone: bool, patience: float, only_head: bool) -> None:
+    def __init__(
+        self, outgoing: Outgoing, policy: Policy, *, alone: bool, patience: float, only_head: bool, unread: bool
+    ) -> None:
         self.outgoing: Outgoing = outgoing
+        self.gate: threading.Event = threading.Event()
+        if not unread:
+            self.gate.set()
         self.own_connection: bool = alone
         self.connect_timeout: float = policy.connect_timeout
         self.read_timeout: float = patience
@@ -52,7 +58,8 @@ class _Raw:
         return not (self.only_head and self.answered.is_file)
 
     def feed(self, data: bytes) -> bool:
-        """Keep the body's beginning, count the rest."""
+        """Keep the body's beginning, count the rest; where it is left unread, not before `let_go`."""
+        self.gate.wait(_HELD)
         self.size += len(data)
         self.body += data[: _KEPT - len(self.body)]
         return True
@@ -96,9 +103,19 @@ class Pending:
         """Whether the request may have reached the server. Known once it is over."""
         return self._raw.loss is None or self._raw.loss[0] is Sent.UNKNOWN
 
+    @property
+    def begun(self) -> bool:
+        """Whether the head of an answer is here."""
+        return self._raw.answered is not None
+
+    def let_go(self) -> None:
+        """Read on, where the body was left unread."""
+        self._raw.gate.set()
+
     def drop(self) -> None:
         """End its connection."""
         self._flight.cancel()
+        self.let_go()
 
     def answer(self, within: float) -> Answer:
         """What came; after `within` seconds the connection is ended."""
@@ -174,8 +191,12 @@ class Probe:
         anonymous: bool = False,
         alone: bool = False,
         only_head: bool = False,
+        unread: bool = False,
     ) -> Pending:
-        """Send one request and go on. `query` is put in as it is; `only_head` leaves a file's body unread."""
+        """Send one request and go on. `query` is put in as it is; `only_head` leaves a file's body unread.
+
+        `unread` leaves it so until `let_go`, so that a server which sends much must wait.
+        """
         vouching = credentials or self.credentials
         if not anonymous and vouching.headers() is None:
             self._renew(vouching)
@@ -185,7 +206,8 @@ class Probe:
         target = path + ("?" if query else "") + "&".join(f"{name}={value}" for name, value in query)
         headers = (("Accept", "*/*"), ("Accept-Encoding", "identity"), ("Cache-Control", "no-cache"))
         outgoing = Outgoing(method=method, target=target, headers=headers)
-        raw = _Raw(outgoing, self._policy, alone=alone, patience=self._policy.run_timeout, only_head=only_head)
+        patience = self._policy.run_timeout
+        raw = _Raw(outgoing, self._policy, alone=alone, patience=patience, only_head=only_head, unread=unread)
         flight = self._transport.flight(self._errand(raw, held))
         names = "&".join(f"{name}={value if name == 'format' else '***'}" for name, value in query)
         asked = f"{method} {path}{'?' if names else ''}{names}{' without a credential' if anonymous else ''}"

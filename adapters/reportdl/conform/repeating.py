@@ -19,6 +19,7 @@ __all__ = ["broken_get", "dropped_run", "failing", "run_refusals", "second_run"]
 _MOMENT: Final = 0.3  # seconds after which a request has reached any server
 _OFFSET: Final = 0.5  # seconds between two runs: one that joins ends with the first, one that generates again later
 _PATIENCE: Final = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # seconds until a `get` is broken off, one after the other
+_BREATH: Final = 0.01  # seconds between two looks at whether an answer has begun
 _SMALL: Final = 1_000_000  # bytes that the system may have taken from a server before anybody reads them
 
 
@@ -98,7 +99,7 @@ def dropped_run(lab: Lab) -> None:
 
 
 def broken_get(lab: Lab) -> None:
-    """A `get` that breaks off before its body was read: whether the file may be had again (D21)."""
+    """A `get` that breaks off before its body was read: whether the file may be had again (D21); two at once (D42)."""
     found, ran = lab.found, lab.ran()
     if not ran.ready:
         found.unclear("D21", f"no file: {ran.last.words}", ran.last)
@@ -108,7 +109,8 @@ def broken_get(lab: Lab) -> None:
         found.unclear("D21", "no get could be broken off: each was over too soon")
         return
     lab.sleep(_MOMENT)
-    check, again = lab.ask("check", ran.token), lab.get(ran.token).answer(lab.patience)
+    check = lab.ask("check", ran.token)
+    again = _two_at_once(lab, ran.token)
     if again.is_file and not again.lost:
         found.reading("D21", "a broken get may be repeated", broken, check, again)
         return
@@ -117,6 +119,24 @@ def broken_get(lab: Lab) -> None:
         found.unclear("D21", f"all {length:,} bytes may have been sent: take a larger report", broken, check, again)
         return
     found.reading("D21", "a broken get spends the file", broken, check, again)
+
+
+def _two_at_once(lab: Lab, token: Secret) -> Answer:
+    """The file, asked for on two connections: the first is not read on before the second has its answer (D42, R27)."""
+    found, first = lab.found, lab.get(token, unread=True)
+    until = lab.probe.now() + lab.patience
+    while not (first.begun or first.over()) and lab.probe.now() < until:
+        lab.sleep(_BREATH)
+    beside = None if first.over() else lab.get(token).answer(lab.patience)
+    first.let_go()
+    file = first.answer(lab.patience)
+    # A small file was out of the server's hands before the second question came.
+    if beside is None or not file.is_file or file.size < _SMALL or not beside.told:
+        return file
+    found.reading("D42", f"get beside a get that goes on: {beside.words}", file, beside)
+    if beside.is_file and not (beside.lost or file.lost):
+        found.rule("R27", False, "two gets at once brought the file twice", file, beside)
+    return file
 
 
 def _broken(lab: Lab, token: Secret) -> Answer | None:

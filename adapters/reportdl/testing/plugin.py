@@ -33,6 +33,8 @@ __all__ = [
 _MARKERS = (
     "report_endpoint(**options): the options of reportdl.server.create_app for the fixture of the same name",
     "memory_endpoint(**options): the options of reportdl.testing.MemoryEndpoint for the fixture of the same name",
+    "rules(*ids): the documented rules that a test of a contract holds",
+    "deep: a test of a contract that takes some seconds more",
 )
 
 
@@ -53,7 +55,7 @@ class MakeMemoryEndpoint(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the two markers known, so that `--strict-markers` accepts them."""
+    """Make the markers known, so that `--strict-markers` accepts them."""
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
 

@@ -104,6 +104,18 @@ def test_a_get_that_was_cut_leaves_the_file(mocked: Callable[..., Examination]) 
     assert mocked("broken-get", element=1050).readings("D21") == ("a broken get may be repeated",)
 
 
+@pytest.mark.rules("R27", "D42")
+def test_two_gets_at_once_which_its_author_did_not_think_of_bring_the_file_twice(
+    mocked: Callable[..., Examination],
+) -> None:
+    found = mocked("broken-get", element=1050)
+    assert [one.entry.rule for one in found.broken] == ["R27"]
+    finding = found.of("R27")
+    assert finding.why == "two gets at once brought the file twice"
+    assert [answer.size for answer in finding.evidence] == [27_000_013, 27_000_013]
+    assert "get beside a get that goes on: 200 with a file" in found.readings("D42")
+
+
 @pytest.mark.rules("R15", "R16", "R17", "D1")
 def test_five_minutes_bound_everything_and_nothing_prolongs_them(mocked: Callable[..., Examination]) -> None:
     found = mocked("expiry", "expiry-ready", element=1051, lifetime=1.0)

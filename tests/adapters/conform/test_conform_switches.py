@@ -88,6 +88,7 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("dropped-run", {"abort_on_disconnect": AbortOnDisconnect.ON}, "D7", "a dropped run is aborted"),
     ("broken-get", {"consume_on": ConsumeOn.END}, "D21", "a broken get may be repeated"),
     ("broken-get", {"consume_on": ConsumeOn.START}, "D21", "a broken get spends the file"),
+    ("broken-get", {"consume_on": ConsumeOn.END}, "D42", "get beside a get that goes on: 200 IN PROGRESS"),
     ("expiry-ready", {"ttl_policy": TtlPolicy.ABSOLUTE}, "D1", "absolute: the whole session ends"),
     ("expiry-ready", {"ttl_policy": TtlPolicy.START}, "D1", "start: only the time until run is bounded"),
     ("expiry-ready", {"ttl_policy": TtlPolicy.SLIDING}, "D1", "sliding: run and check renew it"),

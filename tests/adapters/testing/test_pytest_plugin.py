@@ -188,3 +188,21 @@ def test_endpoints_end_with_their_test_even_if_it_fails(run: Pytest) -> None:
     done = run(files)
     assert done.returncode == 0, done.stdout
     assert "1 passed, 1 xfailed" in done.stdout
+
+
+def test_a_contract_runs_under_strict_markers_and_without_a_warning(run: Pytest) -> None:
+    mine = """
+        import pytest
+        from reportdl.testing import TransportContract
+        from reportdl.transports.urllib3 import Urllib3Transport
+
+        class TestMine(TransportContract):
+            library = None
+
+            @pytest.fixture
+            def make_transport(self):
+                return lambda origin, network: Urllib3Transport(origin, network=network)
+    """
+    done = run({"test_mine.py": mine}, "-k", "no_secret", "-W", "ignore::ResourceWarning")
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "Unknown" not in done.stdout
