@@ -222,7 +222,7 @@ def test_without_a_descriptor_left_the_job_goes_on(monkeypatch: pytest.MonkeyPat
     def exhausted() -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(inboxes.socket, "socketpair", exhausted)
+    monkeypatch.setattr(socket, "socketpair", exhausted)
     inbox: Inbox[int] = Inbox()
     inbox.open()
     inbox.put(1)

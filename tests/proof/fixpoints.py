@@ -11,7 +11,7 @@ from itertools import product
 from multiprocessing import get_context
 from typing import Any, Final
 
-from reportdl_core.policy import Expiry, Preflight
+from reportdl_core.policy import Expiry, Policy, Preflight
 from reportdl_core.switches import (
     AbortOnDisconnect,
     BeforeRun,
