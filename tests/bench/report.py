@@ -28,16 +28,17 @@ WHY = {
     "near": "Above the sockets themselves stand Python's own steps between `run`'s answer and `get`: a thread or task "
     "that wakes, one decision of the core, one request by the HTTP library, one verified and published file.",
     "far": "The round trips are those of the lower bound; what is above it is the same milliseconds as over loopback.",
-    "cost": "The HTTP library's own calls are most of both sides. Ours adds the state machine, what is decided from each "
-    "head, the checks of the file and its name, and hand-overs between threads. Those are about half of the rest: without "
-    "them, tried once, the ratio fell to between 1.06 and 1.12; but a request in the caller's own thread could not be "
-    "ended by Ctrl-C or its deadline while a name is looked up.",
-    "cost_aio": "A bare call over aiohttp costs a third of a millisecond, so that everything beside it weighs more: the "
-    "same core and checks, a timer for each request's deadline, and the scopes that make cancelling safe under asyncio "
-    "and trio alike.",
+    "cost": "The HTTP library's own calls are most of both sides. Ours adds the state machine, what is decided from "
+    "each head, the checks of the file and its name, and hand-overs between threads. Those are about half of the rest: "
+    "without them, tried once, the ratio fell to between 1.06 and 1.12; but a request in the caller's own thread could "
+    "not be ended by Ctrl-C or its deadline while a name is looked up.",
+    "cost_aio": "A bare call over aiohttp costs a third of a millisecond, so that everything beside it weighs more: "
+    "the same core and checks, a timer for each request's deadline, and the scopes that make cancelling safe under "
+    "asyncio and trio alike.",
     "threads": "One thread runs all jobs. fsync would hold it up, so that up to four more publish files.",
-    "many_cpu": "As for one job over aiohttp; and a quarter of it is Python's garbage collector, which looks through all "
-    "that a thousand jobs hold, again and again: twice as much as the bare calls hold (0.8 s to 0.4 s, measured apart).",
+    "many_cpu": "As for one job over aiohttp; and a quarter of it is Python's garbage collector, which looks through "
+    "all that a thousand jobs hold, again and again: twice as much as the bare calls hold (0.8 s to 0.4 s, measured "
+    "apart).",
     "memory": "The bare calls over aiohttp hold the larger part themselves: a connection with its parser, a request, "
     "its frames. Ours adds a task group, a second task, its scopes and its stream; no single one of them is large.",
     "get": "Python's own start, click and urllib3 are most of it: curl is a compiled program.",
