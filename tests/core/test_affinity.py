@@ -34,6 +34,33 @@ def test_names_are_checked_before_anything_is_sent() -> None:
     assert len(cookie_names(f"n{number}" for number in range(16))) == 16
 
 
+def test_a_name_that_cannot_be_is_told_in_words() -> None:
+    for names, told in (
+        (["a", "b c"], "an affinity cookie cannot be called 'b c'"),
+        ([" " * 99], "an affinity cookie cannot be called '" + " " * 59),
+        (map(str, range(17)), "17 affinity cookies: 16 at most"),
+    ):
+        with pytest.raises(UnusableCookieName) as caught:
+            cookie_names(names)
+        assert str(caught.value) == told
+
+
+@pytest.mark.rules("D30", "D36")
+@pytest.mark.parametrize("value", ["!", "~", "x" * 4096, "x=y"])
+def test_a_value_of_up_to_4096_visible_characters_comes_back(value: str) -> None:
+    cookies = Cookies(("a",))
+    cookies.take([f"a={value}; Path=/; Max-Age=10", "b=1"])
+    assert cookies.header == f"a={value}"
+
+
+@pytest.mark.rules("D30")
+@pytest.mark.parametrize("attribute", ["Max-Age=10", "Max-Age=01", "Max-Age=x", "Expires=-1", "Version=0", "=0", "0"])
+def test_only_an_age_of_nothing_takes_a_cookie_back(attribute: str) -> None:
+    cookies = Cookies(("a",))
+    cookies.take([f"a=1; {attribute}; Secure"])
+    assert cookies.header == "a=1"
+
+
 @pytest.mark.rules("D30")
 def test_what_is_named_is_sent_as_it_was_set_and_nothing_else() -> None:
     cookies = Cookies(("b", "a"))

@@ -38,7 +38,7 @@ KNOWN = HERE / "survivors.toml"
 GROUPS: dict[str, tuple[str, ...]] = {
     "values": ("job", "secret", "guard", "policy", "formats", "names", "outcome", "exported", "lifecycle", "switches"),
     "wire": ("wire", "wire_endpoint", "envelope", "disposition", "http_head", "coding", "small_answer"),
-    "transfer": ("exchange", "intake", "sink", "renewal", "lookup_exchange", "questions"),
+    "transfer": ("exchange", "intake", "sink", "affinity", "renewal", "lookup_exchange", "questions"),
     "session": ("session", "record", "answers", "verdicts", "deadlines"),
     "job": ("download", "inquiry", "asking", "lookup", "facts", "snapshots"),
     "endpoint": ("endpoint", "endpoint_admission", "endpoint_messages", "endpoint_register", "endpoint_session"),
