@@ -284,7 +284,6 @@ def test_any_other_answer_is_a_refusal(question: Question, status: int, body: by
     assert event.refusal is refusal
 
 
-@pytest.mark.rules("D36")
 @pytest.mark.rules("D39")
 def test_a_credential_that_a_refusal_shows_is_masked() -> None:
     command = LookUp(number=4, question=Elements(), deadline=9.0)
@@ -296,6 +295,7 @@ def test_a_credential_that_a_refusal_shows_is_masked() -> None:
     assert refused.message == "*** is no good"
 
 
+@pytest.mark.rules("D36")
 def test_an_endless_list_is_cut_off_and_counts_as_none() -> None:
     exchange = LookupExchange(LookUp(number=4, question=Elements(), deadline=9.0), policy=POLICY)
     exchange.head(200, ())

@@ -31,7 +31,7 @@ from reportdl_core import (
 )
 from reportdl_core.exchange import Exchange
 from reportdl_core.lookup_exchange import LookupExchange, rows_of
-from reportdl_core.questions import ElementInfo, Elements
+from reportdl_core.questions import DimensionValues, ElementInfo, Elements
 from reportdl_core.renewal import RenewalExchange, token_request
 from reportdl_core.sink import NotKept, Offer
 
@@ -219,6 +219,36 @@ def test_of_a_damaged_body_no_more_is_read() -> None:
     assert event.message == "the coded body is damaged"
 
 
+def passing_for_deflate() -> bytes:
+    raw = zlib.compressobj(level=0, wbits=-15)
+    return raw.compress(b"x" * 100) + raw.flush(zlib.Z_SYNC_FLUSH) + b"\xff\xff no deflate any more"
+
+
+@pytest.mark.rules("D34", "D36")
+def test_what_was_not_coded_counts_once_towards_its_limit() -> None:
+    body, shelf = passing_for_deflate(), Shelf()
+    asked = exchange(shelf, policy=Policy(max_bytes=len(body)))
+    assert asked.head(200, [ATTACHED, TYPE, ("Content-Encoding", "deflate")])
+    assert all(asked.feed(body[at : at + 5]) for at in range(0, len(body), 5))
+    assert not_kept(asked.finish()) == "it is said to be deflate, and is not: this is what came"
+    assert bytes(shelf.body) == body
+
+
+@pytest.mark.rules("D34", "D44")
+def test_where_there_is_no_room_for_it_a_second_time_no_more_is_read() -> None:
+    class Once(Shelf):
+        def open(self, offer: Offer) -> None:
+            super().open(offer)
+            if len(self.offers) > 1:
+                raise OSError(28, "No space left on device")
+
+    asked = exchange(Once())
+    body = passing_for_deflate()
+    assert asked.head(200, [ATTACHED, TYPE, ("Content-Encoding", "deflate")])
+    assert [asked.feed(body[:50]), asked.feed(body[50:])] == [True, False]
+    assert not_kept(asked.finish(), Kept.FAILED) == "No space left on device"
+
+
 @pytest.mark.rules("D22", "D34")
 @pytest.mark.parametrize(("coding", "verified"), [("gzip", True), ("x-gzip", True), ("", False)])
 def test_a_checksum_vouches_where_no_length_does(coding: str, verified: bool) -> None:
@@ -341,6 +371,33 @@ def test_a_description_is_of_the_element_that_was_asked_for() -> None:
     (row,) = rows_of(ElementInfo(element=8, segment=0), {"info": {"element_id": 9}}) or ()
     assert isinstance(row, ListedReport)
     assert row.element == 8
+
+
+@pytest.mark.rules("D39")
+def test_a_credential_in_a_row_is_masked_wherever_a_person_reads_it() -> None:
+    key, told = KEY.reveal(), "a *** b"
+    row = {
+        "element_id": 1,
+        "element_type": "external report",
+        "element_dashboard_name": f"a {key} b",
+        "content_type": f"a {key} b",
+        "segment_value_name": f"a {key} b",
+    }
+    for question, said in (
+        (Elements(), {"elements": [row]}),
+        (ElementInfo(element=1, segment=0), {"info": row}),
+        (DimensionValues(dimension=3), {"dimension_values": [{"id": 7, "name": f"a {key} b"}]}),
+    ):
+        command = LookUp(number=6, question=question, deadline=9.0)
+        asked = LookupExchange(command, policy=POLICY, hidden=(KEY,))
+        asked.head(200, [JSON])
+        asked.feed(json.dumps(said).encode())
+        event = asked.finish()
+        assert isinstance(event, LookedUp)
+        (found,) = event.found
+        assert found.name == told
+        if isinstance(found, ListedReport):
+            assert (found.source, found.segment_name) == (told, told)
 
 
 @pytest.mark.rules("R4")
