@@ -8,7 +8,8 @@ The protocol itself, without I/O, is the package `reportdl_core`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+# Not `typing`'s own: that module takes longer than all that is loaded before a Ctrl-C is heard.
+TYPE_CHECKING = False
 
 __version__ = "0.1.0"
 

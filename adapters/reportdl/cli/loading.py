@@ -7,17 +7,24 @@ load nothing that takes time: whatever is loaded before it is not covered.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from types import FrameType
+else:
+    try:
+        import _signal as signal  # the same without its enums, which take ten times as long
+    except ImportError:
+        import signal
 
 __all__ = ["CODE", "interrupted", "loading"]
 
-CODE: Final = 130
+CODE = 130
 """The exit code of Ctrl-C."""
 
-_WORDS: Final = "interrupted: nothing was kept"
+_WORDS = "interrupted: nothing was kept"
 
 
 def loading() -> None:

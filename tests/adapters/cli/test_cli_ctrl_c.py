@@ -109,9 +109,10 @@ def judged(end: End, out: Path, *, old: bool) -> str:
     if end.code == 0:
         assert whole
         return "done"
-    if end.code == -signal.SIGINT:
-        # Python was still loading, and nobody could take the signal but Python itself.
+    if end.code == -signal.SIGINT or (end.code == 1 and "KeyboardInterrupt" in end.shown):
+        # Python was still loading itself, and nobody else could take the signal.
         assert not whole
+        assert "reportdl:" not in end.shown
         return "early"
     assert end.code == 130, end
     assert "Traceback" not in end.shown
