@@ -54,6 +54,7 @@ def test_a_line_names_a_server_by_name_or_by_url(said, key):
         ("emae", "there is no server 'emae' in this batch: did you mean emea?"),
         ("https://evil.example.com", "https://evil.example.com' in this batch, which has emea (https://mi-emea"),
         ("http://mi-emea.example.com", "no server"),
+        ("http://mi-emea.example.com:443", "no server"),
         ("https://mi-emea.example.com.evil.example", "no server"),
         ("https://us.example.com:8443/mine", "no server"),
         ("https://bob:hunter2@us.example.com", r"no server 'https://***@us"),
