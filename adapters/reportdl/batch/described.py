@@ -24,6 +24,7 @@ from reportdl.credentials import ApplicationKey, Bearer, Credentials, Token
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.profile import load_profile
+from reportdl_core.errors import ReportdlError
 from reportdl_core.policy import Policy
 
 __all__ = ["Described", "credentials_of", "described", "variables"]
@@ -71,20 +72,51 @@ class Described:
     ) -> Server:
         """The server; what the description does not say is as given here.
 
-        Raises ProfileUnusable, UnusableCookieName, OSError.
+        Raises InvalidUrl, ProfileUnusable, UnusableCookieName, ServersUnusable.
         """
         given = Network() if network is None else network
         own = {"ca_bundle": self.ca_bundle, "client_certificate": self.client_cert, "proxy": self.proxy}
         said: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+        reached = replace(given, **said)
+        self._try(reached)
         return Server(
             self.url,
             credentials=credentials,
-            policy=policy if self.profile is None else load_profile(self.profile).applied(policy),
-            network=replace(given, **said),
+            policy=self._profiled(policy),
+            network=reached,
             allow_insecure=self.allow_insecure,
             at_once=self.jobs,
             affinity_cookies=self.affinity_cookies or affinity_cookies,
         )
+
+    def _try(self, network: Network) -> None:
+        """Find out now, and for all of the batch, whether the certificates and the proxy can be used."""
+        origin = self.origin()
+        try:
+            if origin.scheme == "https":
+                network.tls()
+        except OSError as error:  # ssl.SSLError is one
+            why = error.strerror or error
+            raise ServersUnusable(f"the certificates for {self._called} cannot be used: {why}") from None
+        try:
+            network.proxy_for(origin)
+        except ReportdlError:
+            raise
+        except ValueError:  # its text is the proxy's URL, which may hold a password
+            raise ServersUnusable(f"the URL of the proxy for {self._called} cannot be used") from None
+
+    def _profiled(self, policy: Policy) -> Policy:
+        if self.profile is None:
+            return policy
+        try:
+            return load_profile(self.profile).applied(policy)
+        except OSError as error:
+            why = error.strerror or error
+            raise ServersUnusable(f"the profile of {self._called} cannot be read: {self.profile}: {why}") from None
+
+    @property
+    def _called(self) -> str:
+        return f"server {self.name} ({self.url})" if self.name else self.url
 
 
 def described(words: Iterable[str] = (), file: str | os.PathLike[str] | None = None) -> tuple[Described, ...]:

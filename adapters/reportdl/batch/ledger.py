@@ -229,9 +229,11 @@ class Ledger:
         return map(Row.of, self._rows.execute(f"SELECT {_COLUMNS} FROM jobs ORDER BY id"))  # noqa: S608
 
     def begin_again(self, rows: Iterable[int]) -> None:
-        """Rows that failed are to be tried again."""
+        """Rows that failed are to be tried again; what their elements offer is asked anew where that was the reason."""
         with self._transaction():
             values = [(row,) for row in rows]
+            which = "SELECT server, element FROM jobs WHERE id = ? AND reason = 'invalid format'"
+            self._rows.executemany(f"DELETE FROM formats WHERE (server, element) IN ({which})", values)  # noqa: S608
             self._rows.executemany(
                 "UPDATE jobs SET state = 'waiting', attempts = 0, due = 0, reason = NULL, error = NULL, "
                 "retryable = NULL, checkpoint = NULL WHERE id = ?",

@@ -226,7 +226,7 @@ class Night:
             crew = Crew(
                 ledger=self.ledger,
                 flights=flights,
-                lanes=Lanes(per_server=max(1, _WITH_WORKERS // len(self.roster.origins)), own=own),
+                lanes=self._with_workers(own),
                 servers=self.roster.origins,
                 settings=self.ledger.settings,
                 budget=budget,
@@ -239,6 +239,10 @@ class Night:
         finally:
             flights.close()
         return summed_up(self.ledger, board, stopped=crew.stopped)
+
+    def _with_workers(self, own: Mapping[str, int]) -> Lanes:
+        known = {self.roster.key(name): number for name, number in own.items()}
+        return Lanes(per_server=max(1, _WITH_WORKERS // len(self.roster.origins)), own=known)
 
     @contextmanager
     def _anew_if_names_collide(self) -> Generator[None]:

@@ -78,8 +78,9 @@ class Board:
     def forgot(self, gone: Mapping[tuple[str, State], int]) -> None:
         """These are not on the list any more."""
         for (server, state), count in gone.items():
-            self.counts[server][state] -= count
             self.forgotten += count
+            if server in self.counts:  # else it is one that was not given this time
+                self.counts[server][state] -= count
 
     def began(self, row: Row) -> None:
         """A row is under way."""

@@ -150,14 +150,16 @@ class Carrying:
             from reportdl.batch.night import Night
         except ImportError as error:
             raise click.ClickException(f"{error}; a batch needs: pip install 'reportdl[batch]'") from None
-        described, traces = self.described(connection), self._traces()
-        with Night(ledger, settings, roster=self.roster(connection)) as night:
+        described, traces, roster = self.described(connection), self._traces(), self.roster(connection)
+        # Before there is a ledger, where that can be known: what cannot be used leaves nothing behind.
+        begun = None if settings is None or settings.engine == "celery" else connection.servers(described)
+        with Night(ledger, settings, roster=roster) as night:
             if night.settings.engine == "celery":
                 if traces is not None:
                     raise click.UsageError("--trace is for the local engine: a crew's jobs are spread over machines")
                 summary = self._celery(night, {one.name: one.jobs for one in described if one.jobs}, jobs)
             else:
-                summary = self._local(night, connection.servers(described), jobs, traces)
+                summary = self._local(night, begun or connection.servers(described), jobs, traces)
             if self.page is not None:
                 self._write_page(night, self.page, summary)
         _told(summary, as_json=self.as_json)

@@ -95,11 +95,21 @@ class Connection:
             elif one.origin() in named:
                 continue  # that one is the server of --url
             else:
-                credentials = _credentials(self.token_file, bearer=self.bearer)
+                credentials = self._of_url(len(described) > 1)
             servers[one.name] = one.server(
                 credentials, policy=policy, network=network, affinity_cookies=self.affinity_cookie
             )
         return servers
+
+    def _of_url(self, one_of_several: bool) -> Credentials:
+        try:
+            return _credentials(self.token_file, bearer=self.bearer)
+        except click.UsageError as error:
+            if not one_of_several:
+                raise
+            raise click.UsageError(
+                f"the server of --url or REPORTDL_URL ({self.url}): {error.format_message()}"
+            ) from None
 
     def _own(self, one: Described) -> Callable[[], Credentials] | None:
         """What vouches for the server of --url vouches for it under its name too; for no other (D31)."""

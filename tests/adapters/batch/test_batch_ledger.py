@@ -128,6 +128,12 @@ def test_failed_rows_begin_again(path: Path):
         ledger.begin_again([1])
         row = next(ledger.every())
         assert (row.state, row.attempts, row.error, row.checkpoint) == (State.WAITING, 0, None, None)
+        ledger.keep_formats("", 7, ("csv",))
+        ledger.begin_again([2])
+        assert ledger.formats("", 7) == ("csv",)
+        ledger.update(2, state="failed", reason="invalid format", error="no pdf")
+        ledger.begin_again([2])
+        assert ledger.formats("", 7) is None  # it may offer it by now
         ledger.append_note(1, "one")
         ledger.append_note(1, "two")
         assert next(ledger.every()).note == "one; two"

@@ -54,6 +54,7 @@ def test_a_line_names_a_server_by_name_or_by_url(said, key):
         ("emae", "there is no server 'emae' in this batch: did you mean emea?"),
         ("https://evil.example.com", "https://evil.example.com' in this batch, which has emea (https://mi-emea"),
         ("http://mi-emea.example.com", "no server"),
+        ("http://mi-emea.example.com:443", "no server"),
         ("https://mi-emea.example.com.evil.example", "no server"),
         ("https://us.example.com:8443/mine", "no server"),
         ("https://bob:hunter2@us.example.com", r"no server 'https://***@us"),
@@ -189,6 +190,23 @@ def test_a_file_of_servers_that_cannot_be_used(tmp_path, text, said):
     with pytest.raises(ServersUnusable, match=said) as found:
         described((), tmp_path / "servers.toml")
     assert "canary" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ('ca_bundle = "none.pem"', "certificates for server emea .* cannot be used: No such file"),
+        ('client_cert = "servers.toml"', "certificates for server emea .* cannot be used: .*PEM"),
+        ('profile = "none.json"', "profile of server emea .* cannot be read: .*none.json: No such file"),
+        ('token_file = "none.token"', "none.token cannot be used: No such file"),
+    ],
+)
+def test_files_of_a_server_are_looked_at_before_anything(tmp_path, bare, said, problem):
+    bare.setenv("REPORTDL_EMEA_TOKEN", "" if said.startswith("token") else "any")
+    (tmp_path / "servers.toml").write_text(f'[emea]\nurl = "https://x.example"\n{said}\n')
+    (emea,) = described((), tmp_path / "servers.toml")
+    with pytest.raises(ServersUnusable, match=problem):
+        emea.server(credentials_of(emea))
 
 
 def test_a_word_that_is_no_server():
@@ -333,6 +351,16 @@ def test_what_is_left_to_do_needs_its_server(pair, serving, tmp_path):
     assert files(tmp_path) == ["emea/1042-csv.csv", "emea/1042-pdf.pdf", "us/1042-csv.csv", "us/1042-pdf.pdf"]
 
 
+def test_lines_of_a_server_that_is_not_given_any_more(pair, tmp_path):
+    servers, path = pair(), tmp_path / "night.csv"
+    path.write_text("server,element,format\nemea,1042,csv\nus,9999,csv\nus,1042,csv\n")
+    assert batch(path, far(servers), tmp_path).failed == 1
+    summary = batch(path, far({"emea": servers["emea"]}), tmp_path)
+    assert (summary.done, summary.failed, summary.refused, summary.forgotten) == (2, 0, 2, 1)
+    assert "line 3: there is no server 'us' in this batch" in summary.text()
+    assert (summary.servers["us"][State.DONE], servers["us"].count("run")) == (1, 1)  # what came stays
+
+
 def test_a_batch_of_one_server_goes_on_with_two(pair, tmp_path):
     servers = pair()
     one = far(servers)
@@ -408,3 +436,4 @@ def test_servers_that_cannot_be_used_are_named_before_anything(desk, more, probl
     ran = desk.run("batch", "night.csv", *more, url=None, REPORTDL_TOKEN="of another")
     assert ran.code == 2
     assert problem in ran.err
+    assert [path.name for path in desk.folder.iterdir()] == ["night.csv"]
