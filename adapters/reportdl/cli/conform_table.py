@@ -45,8 +45,8 @@ def _row(finding: Finding, *, with_evidence: bool) -> Iterator[str]:
     left = _RULE + (_VERDICT if verdict else 0)
     room = width() - left - _GAP
     title_room = min(50, room * 45 // 100)
-    titles = textwrap.wrap(finding.entry.title, title_room)
-    said = textwrap.wrap(finding.reading or finding.why, room - title_room) or [""]
+    titles = textwrap.wrap(finding.entry.title, title_room, break_on_hyphens=False)
+    said = textwrap.wrap(finding.reading or finding.why, room - title_room, break_on_hyphens=False) or [""]
     for at, (title, words) in enumerate(zip_longest(titles, said, fillvalue="")):
         mark = paint(f"{verdict:<{_VERDICT}}", _ink(finding.verdict)) if at == 0 and verdict else " " * (left - _RULE)
         rule = finding.entry.rule if at == 0 else ""

@@ -74,7 +74,7 @@ def folded(text: str) -> str:
     """
     if sys.stderr is None or not sys.stderr.isatty() or text.startswith("{") or "\x1b" in text:
         return text
-    columns = max(_NARROWEST, _columns(sys.stderr) - 1)
+    columns = max(_NARROWEST, _columns(sys.stderr))
     return "\n".join(_fold(line, columns) for line in text.split("\n"))
 
 
