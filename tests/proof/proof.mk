@@ -46,9 +46,9 @@ deep-versions: $(READY)
 	@$(RECORDED) versions $(PYTHONS)
 
 deep-stateful: $(READY)
-	@$(RECORDED) tested "stateful properties, at every depth" --by "make deep-stateful" -- -m deep --timeout=1500 tests/proof/test_proof_machine.py
+	@$(RECORDED) tested --by "make deep-stateful" "stateful properties, at every depth" -- -m deep --timeout=1500 tests/proof/test_proof_machine.py
 
 deep-crosshair: export REPORTDL_BACKEND := crosshair
 deep-crosshair: export REPORTDL_EXAMPLES ?= 400
 deep-crosshair: $(READY)
-	@$(RECORDED) tested "time and parsers, under a solver" --by "make deep-crosshair" -- --timeout=900 tests/proof/test_crosshair.py
+	@$(RECORDED) tested --by "make deep-crosshair" "time and parsers, under a solver" -- --timeout=900 tests/proof/test_crosshair.py
