@@ -103,9 +103,11 @@ deep-celery: $(READY)
 
 # A core that breaks one invariant, thirteen times over: the tests of that invariant must see it.
 deep-saboteurs: $(READY)
+	@$(FRESH)
 	@REPORTDL_RECORD=1 $(PYTEST) -n 2 -m deep tests/saboteurs
 
 deep-fuzz: $(READY)
+	@$(FRESH)
 	@REPORTDL_RECORD=1 $(PY) tests/fuzz/fuzz.py --seconds $(or $(FUZZ_SECONDS),60)
 
 $(MUTANTS): deep-mutants-%: $(READY)

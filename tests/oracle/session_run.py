@@ -55,6 +55,7 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
             found += ask(again, "RenewCredentials", now, "D16", "I3", then="Run")
         else:
             found += [ended(again, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(again, now)]
+        found += _renewed_for(again, state)
     if age >= early or state.run_repeated or (not state.armed and not found):
         lost = _run_lost(state, slot, now, loss=True)
         found += [after for gone in lost for after in _decided_by_check(gone, now, None)]
@@ -67,6 +68,17 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
             elif not gone.armed:
                 found.append(ended(gone, "ERROR", REASON["CREDENTIALS"], "D16"))
     return found
+
+
+def _renewed_for(again: State, before: State) -> list[State]:
+    """One renewal is enough: what is under way for another command serves `run`, too (I4)."""
+    under_way = before.slot("RenewCredentials")
+    if under_way is not None:
+        return [replace(again, slots=(replace(under_way, then="Run"),))]
+    waiting = before.slot("Wait")
+    if waiting is None or not before.owed:
+        return []
+    return [replace(again, slots=(replace(waiting, then="RenewCredentials Run"),))]
 
 
 def _run_lost(state: State, slot: Slot, now: float, *, loss: bool) -> list[State]:

@@ -174,8 +174,8 @@ def versions(pythons: list[str], *, seeds: str) -> int:
         digests[said] = _said(command)
     alike = len(set(digests.values())) == 1
     record(
-        f"digest of the sessions {seeds} on Python {', '.join(sorted(digests))}",
-        ", ".join(sorted(set(digests.values()))),
+        f"the same seeds on Python {', '.join(sorted(digests))}",
+        f"sessions {seeds}: digest {', '.join(sorted(set(digests.values())))}",
         target="one digest",
         met=alike,
         by="make deep-versions",

@@ -7,6 +7,7 @@ later run replaces it. Must never judge: the caller says whether the target was 
 From a shell, or from a program that is no Python:
 
     python -m tests.proof.figures "mutants killed" "412 of 415" "all" pass "make deep-mutants"
+    python -m tests.proof.figures fresh "make deep-fuzz"    a part begins: its old rows go, and come as it writes them
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-__all__ = ["PAGE", "Row", "read", "record", "rendered"]
+__all__ = ["PAGE", "Row", "fresh", "read", "record", "rendered"]
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
 
@@ -73,17 +75,30 @@ def record(what: str, measured: str, *, target: str, met: bool, by: str) -> None
     print(f"{'met    ' if met else 'NOT MET'}  {row.what}: {row.measured} (target: {row.target})", flush=True)
     if os.environ.get("REPORTDL_RECORD") != "1":
         return
+    _change(lambda rows: [one for one in rows if one.what != row.what] + [row])
+
+
+def fresh(by: str) -> None:
+    """A part begins: none of its rows is older than this run."""
+    if os.environ.get("REPORTDL_RECORD") == "1":
+        _change(lambda rows: [one for one in rows if one.by != _cell(by)])
+
+
+def _change(change: Callable[[list[Row]], list[Row]]) -> None:
     PAGE.touch()
     with PAGE.open("r+", encoding="utf-8") as page:
         fcntl.flock(page, fcntl.LOCK_EX)  # two parts may end at once
-        rows = [one for one in read(page.read()) if one.what != row.what] + [row]
+        rows = change(read(page.read()))
         page.seek(0)
         page.write(rendered(rows))
         page.truncate()
 
 
 def main(arguments: list[str]) -> None:
-    """WHAT MEASURED TARGET pass|fail BY."""
+    """WHAT MEASURED TARGET pass|fail BY, or fresh BY."""
+    if arguments[:1] == ["fresh"]:
+        fresh(arguments[1])
+        return
     what, measured, target, met, by = arguments
     if met not in ("pass", "fail"):
         raise SystemExit("the fourth argument is pass or fail")

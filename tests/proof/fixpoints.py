@@ -35,12 +35,6 @@ _DOCUMENTED: Final = replace(POLICY, expiry=Expiry.DOCUMENTED)
 _PREFLIGHT: Final = replace(POLICY, preflight=Preflight.ON)
 
 
-# Alone, an end hears everything at every second, so the clock is as short as it can be: a request 1, silence and a
-# transfer 2, the token 4, `run` and D1's question 5, the job 6.
-def _short(policy: Policy) -> Policy:
-    return replace(policy, job_timeout=6.0, run_timeout=5.0, silence=2.0, first_contact=2.0)
-
-
 _OTHER: Final = replace(
     SWITCHES,
     ttl_policy=TtlPolicy.SLIDING,
@@ -50,6 +44,15 @@ _OTHER: Final = replace(
     failed_run=FailedRun.STATUS,
 )
 _EARLY: Final = replace(SWITCHES, run_says_ok=RunSaysOk.AT_ONCE, ttl_policy=TtlPolicy.START)
+
+
+def _short(policy: Policy) -> Policy:
+    """Alone, an end hears everything at every second: the clock is as short as it can be.
+
+    A request takes 1, silence and a transfer 2, the token 4, `run` and D1's question 5, the job 6.
+    """
+    return replace(policy, job_timeout=6.0, run_timeout=5.0, silence=2.0, first_contact=2.0)
+
 
 MODELS: Final[dict[str, Callable[[], Model]]] = {
     "client x endpoint, no fault": lambda: World(_PREFLIGHT, SWITCHES, faults=0),

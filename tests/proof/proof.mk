@@ -4,6 +4,8 @@
 
 PROOF := PYTHONPATH=. $(PY) -m tests.proof
 RECORDED := REPORTDL_RECORD=1 $(PROOF)
+# The first line of a part: what it does not write any more must not stay in the page.
+FRESH = REPORTDL_RECORD=1 PYTHONPATH=. $(PY) -m tests.proof.figures fresh "make $@"
 # The oracle's judgement of a whole trace takes several times as long as the session: here, of every fourth of the first.
 JUDGED ?= 0:5000
 SEEDS ?= 0:1000000
@@ -24,14 +26,17 @@ replay: $(READY)
 	@$(PROOF) replay $(SEED)
 
 deep-explored: $(READY)
+	@$(FRESH)
 	@$(RECORDED) explored check --by "make deep-explored"
 	@$(RECORDED) explored readings --by "make deep-explored"
 	@$(RECORDED) explored two --by "make deep-explored"
 
 deep-explored-three: $(READY)
+	@$(FRESH)
 	@$(RECORDED) explored three --by "make deep-explored-three"
 
 deep-explored-alone: $(READY)
+	@$(FRESH)
 	@$(RECORDED) explored alone --by "make deep-explored-alone"
 	@$(RECORDED) explored endpoint --by "make deep-explored-alone"
 
@@ -40,15 +45,19 @@ deep-simulated: $(READY)
 	@$(RECORDED) simulated --seeds $(SEEDS) --judge 50 --row "simulated, seeds $(SEEDS)" --by "make deep-simulated"
 
 deep-simulated-all: $(READY)
+	@$(FRESH)
 	@$(RECORDED) simulated --seeds 0:20000 --row "simulated, every session judged whole" --by "make deep-simulated-all"
 
 deep-versions: $(READY)
+	@$(FRESH)
 	@$(RECORDED) versions $(PYTHONS)
 
 deep-stateful: $(READY)
-	@$(RECORDED) tested "stateful properties, at every depth" --by "make deep-stateful" -- -m deep --timeout=1500 tests/proof/test_proof_machine.py
+	@$(FRESH)
+	@$(RECORDED) tested --by "make deep-stateful" "stateful properties, at every depth" -- -m deep --timeout=1500 tests/proof/test_proof_machine.py
 
 deep-crosshair: export REPORTDL_BACKEND := crosshair
 deep-crosshair: export REPORTDL_EXAMPLES ?= 400
 deep-crosshair: $(READY)
-	@$(RECORDED) tested "time and parsers, under a solver" --by "make deep-crosshair" -- --timeout=900 tests/proof/test_crosshair.py
+	@$(FRESH)
+	@$(RECORDED) tested --by "make deep-crosshair" "time and parsers, under a solver" -- --timeout=900 tests/proof/test_crosshair.py

@@ -46,10 +46,19 @@ def test_the_page_is_what_the_runs_wrote_and_every_target_was_met() -> None:
     assert not [row.what for row in rows if not row.met]
 
 
+def test_a_part_that_begins_takes_its_old_rows_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "PAGE", tmp_path / "proof.md")
+    monkeypatch.setenv("REPORTDL_RECORD", "1")
+    for by in ("make a", "make b"):
+        record(f"row of {by}", "1", target="all", met=True, by=by)
+    figures.main(["fresh", "make a"])
+    assert [row.by for row in read((tmp_path / "proof.md").read_text())] == ["make b"]
+
+
 def test_a_part_that_pytest_ran_is_told_by_its_own_counts() -> None:
     output = """
-  - 300 passing examples, 0 failing examples, 20 invalid examples
-  - 99 passing examples, 1 failing examples
+    - 300 passing, 0 failing, and 20 invalid test cases
+    - 99 passing, 1 failing, and 0 invalid test cases
 1 failed, 22 passed, 3 deselected in 4.50s
 """
     assert measured(output) == "22 passed, 1 failed, 399 examples"

@@ -31,6 +31,6 @@ def tested(what: str, arguments: list[str], *, by: str) -> int:
 def measured(output: str) -> str:
     """What pytest's last line and Hypothesis' statistics say."""
     counts = {name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|skipped|error)", output)}
-    examples = sum(int(number) for number in re.findall(r"(\d+) passing examples", output))
+    examples = sum(int(number) for number in re.findall(r"(\d+) passing[ ,]", output))
     ran = ", ".join(f"{counts[name]} {name}" for name in ("passed", "failed", "error", "skipped") if name in counts)
     return (ran or "nothing ran") + (f", {examples:,} examples" if examples else "")
