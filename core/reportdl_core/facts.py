@@ -45,9 +45,10 @@ class Renewal(Enum):
 
 
 class Silence(Enum):
-    """The best that came since the last valid answer: NOTHING, PAGES that are not the endpoint's, or TROUBLE, errors.
+    """The best that came in a silence so far: NOTHING, PAGES that are not the endpoint's, or TROUBLE, errors.
 
-    It names the end that a silence brings (D19, D29); one connection that is cut does not undo what was heard before.
+    A silence begins with a valid answer, and anew where `run` or a `get` is lost, however that was said. It names the
+    end that it brings (D19, D29); one connection that is cut does not undo what was heard before.
     """
 
     NOTHING = "nothing"

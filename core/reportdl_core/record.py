@@ -239,6 +239,7 @@ class Record:
         lost = answer in (Answer.UNAVAILABLE, Answer.BUSY, Answer.CREDENTIALS)
         facts.run_unproven = prompt and lost
         facts.pauses, facts.quiet_since = 0 if lost else facts.pauses, max(facts.quiet_since, now)
+        facts.silence = Silence.NOTHING  # it begins here: what came before is another matter
         if answer is Answer.IN_PROGRESS:
             self._on_valid(now)
         self._rest(now)
@@ -278,7 +279,7 @@ class Record:
     def _on_lost_get(self, now: float) -> None:
         facts = self.facts
         facts.lost_gets += 1
-        facts.step, facts.quiet_since = Step.CHECK, max(facts.quiet_since, now)
+        facts.step, facts.quiet_since, facts.silence = Step.CHECK, max(facts.quiet_since, now), Silence.NOTHING
         self._rest(now)
         if facts.lost_gets >= 2:
             self._end(Reason.TRANSFER_LOST)

@@ -544,12 +544,18 @@ class TestSilence:
         ],
     )
     @pytest.mark.parametrize("restored", [False, True])
-    def test_a_silence_is_named_by_all_that_came_in_it(self, heard: str, reason: Reason, restored: bool) -> None:
+    @pytest.mark.parametrize("run", ["lost", "503"])
+    def test_a_silence_is_named_by_all_that_came_in_it(
+        self, heard: str, reason: Reason, restored: bool, run: str
+    ) -> None:
         policy = Policy(preflight=Preflight.OFF)
         session = Session(JOB, policy=policy, now=0.0)
         play = Playbook(session)
         play >> TokenIssued(number=play[Init], token=Secret("abc"))
-        play >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        if run == "lost":
+            play >> Lost(number=play[Run], sent=Sent.UNKNOWN)
+        else:  # the silence begins with it, and it is none of what came in it
+            play >> Refused(number=play[Run], refusal=Refusal.UNAVAILABLE, code=503)
         words = heard.split()
         while play.driven.outcome is None:
             match play.driven.outstanding[-1]:
