@@ -99,7 +99,7 @@ class Roster:
         word = said.strip()
         if not word:
             if self.default is None:
-                raise UnknownServer(f"names no server; there are {self._all()}")
+                raise UnknownServer(f"names no server, and there are several: {self._all()}")
             return self.default
         if (key := self.said.get(word.casefold())) is not None:
             return key

@@ -58,7 +58,7 @@ def test_a_line_names_a_server_by_name_or_by_url(said, key):
         ("https://mi-emea.example.com.evil.example", "no server"),
         ("https://us.example.com:8443/mine", "no server"),
         ("https://bob:hunter2@us.example.com", r"no server 'https://***@us"),
-        ("", "names no server; there are emea"),
+        ("", "names no server, and there are several: emea (https://mi-emea"),
     ],
 )
 def test_a_server_that_was_not_given_is_never_asked(said, problem):
@@ -279,7 +279,7 @@ def test_a_wrong_name_costs_its_own_line_alone(pair, tmp_path):
     assert (summary.done, summary.failed, summary.refused) == (4, 0, 2)
     assert [bad.line for bad in summary.bad_lines] == [5, 6]
     assert "there is no server 'mars' in this batch" in summary.text(width=200)
-    assert "names no server; there are emea (http://" in summary.text(width=200)
+    assert "names no server, and there are several: emea (http://" in summary.text(width=200)
 
 
 @pytest.mark.rules("I13")
