@@ -174,7 +174,8 @@ def _described(head: Head) -> str:
 
 
 def _unfit(command: Request, head: Head, refusal: Refusal, message: str) -> Refused:
-    return Refused(number=command.number, refusal=refusal, message=message, code=head.status)
+    # What the server said was shortened before our words were put around it: once more, as a whole (D36).
+    return Refused(number=command.number, refusal=refusal, message=clean_message(message), code=head.status)
 
 
 def _said(command: Request, head: Head, envelope: Envelope) -> Event:

@@ -343,3 +343,12 @@ def test_a_file_is_known_by_its_headers(headers: dict[str, str], code: int, is_f
 def test_framing(headers: list[tuple[str, str]], framing: Framing, length: int | None) -> None:
     head = Head.of(200, headers)
     assert (head.framing, head.length) == (framing, length)
+
+
+@pytest.mark.rules("D36")
+def test_a_message_is_short_with_our_own_words_around_it_too() -> None:
+    """Found by the fuzzer: what the server said was cut at 300 characters, and ours came on top."""
+    odd = said(CHECK, {"status": "x" * 400})
+    assert isinstance(odd, Refused)
+    assert len(odd.message) == 300
+    assert odd.message.startswith("unknown status 'xxx")
