@@ -38,7 +38,8 @@ AIOHTTP: Final[Mapping[str, Deviation]] = MappingProxyType(
         ),
         "no length, and a reset": Deviation(
             words={"get": Word.ASIDE},
-            unheard={"http": Reason.ENDPOINT_MISSING},
+            unheard={"http": Reason.ENDPOINT_MISSING, "https": Reason.ENDPOINT_MISSING},
+            raced=("https",),
             why="aiohttp hands a reset on as the end of a body that has no length: a file is kept aside",
         ),
     }
@@ -50,6 +51,8 @@ URLLIB3: Final[Mapping[str, Deviation]] = MappingProxyType(
         "no length, and a reset": Deviation(
             words={"get": Word.ASIDE},
             schemes=("https",),
+            unheard={"https": Reason.ENDPOINT_MISSING},
+            raced=("https",),
             why="Python's ssl hands a reset on as an end: a body that has no length is kept aside",
         ),
     }

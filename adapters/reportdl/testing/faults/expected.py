@@ -73,12 +73,13 @@ class Row:
     """One fault: the words for its five states, the rules they come from, and how a job ends that meets it for ever.
 
     `tls` stands where TLS proves more than plain text can. `unheard` is the reason given once a state that is asked
-    again has had no valid answer for too long.
+    again has had no valid answer for too long; `raced` is the other one, where luck decides what comes before a reset.
     """
 
     words: tuple[Word, ...]
     rules: tuple[str, ...]
     unheard: Reason = Reason.UNREACHABLE
+    raced: Reason | None = None
     tls: tuple[Word, ...] | None = None
 
     def word(self, state: str, scheme: str) -> Word:
@@ -92,12 +93,14 @@ class Row:
 class Deviation:
     """What a transport does instead, by state, and why that cannot be helped.
 
-    `unheard` is the reason given after too long, by scheme, where that is another one as well.
+    `unheard` is the reason given after too long, by scheme, where that is another one as well; with `raced` the table's
+    own is as good: it is luck how much comes before a reset.
     """
 
     words: Mapping[str, Word]
     why: str
     unheard: Mapping[str, Reason] = field(default_factory=dict[str, Reason])
+    raced: tuple[str, ...] = ()
     schemes: tuple[str, ...] = ("http", "https")
 
 

@@ -40,6 +40,7 @@ class Verdict:
     reason: Reason
     asked: str
     folder: tuple[str, ...] = ()
+    raced: Reason | None = None
 
 
 def _path(state: str) -> list[str]:
@@ -91,7 +92,7 @@ def for_ever(row: Row, state: str, scheme: str) -> Verdict:
             # An envelope that cannot be read is final after the second `check`.
             return Verdict(reason=Reason.PROTOCOL, asked=" ".join([*_until(state), state]))
         case Word.AGAIN:
-            return Verdict(reason=row.unheard, asked=f"{' '.join(_until(state))}( {state})+")
+            return Verdict(reason=row.unheard, raced=row.raced, asked=f"{' '.join(_until(state))}( {state})+")
         case Word.FETCH if row.unheard is Reason.TIMED_OUT:
             return Verdict(reason=Reason.TIMED_OUT, asked="formats init run get( check get)+( check)?")
         case Word.FETCH:
