@@ -80,7 +80,7 @@ def lost(number: int, sent: Sent = Sent.UNKNOWN) -> Event:
 # ---- what each command carries, and until when
 
 
-@pytest.mark.rules("D35", "D11", "I2", "R13")
+@pytest.mark.rules("D35", "D11", "R13")
 def test_every_command_of_a_session() -> None:
     play = session(formats=None)
     leaves(play, ListFormats(number=1, job=JOB, deadline=130.0))

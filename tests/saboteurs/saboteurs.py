@@ -50,7 +50,8 @@ SABOTEURS = (
         "`get` waits for a `check` that nobody needs any more",
         "if isinstance(self._other, Check) and wanted is not Check:",
         "if isinstance(self._other, Check) and wanted is not Check and wanted is not Get:",
-        also=frozenset({"I13"}),  # the pauses after `check` are counted on a way that goes through here
+        # The pauses after `check` are counted, and the token looked at in `get`, on a way that goes through here.
+        also=frozenset({"I13", "I2"}),
     ),
     Saboteur(
         "I5",
@@ -72,6 +73,7 @@ SABOTEURS = (
         "a late answer makes the session decide anew",
         "            if command is None:\n                return ()\n",
         "            if command is None:\n                return self._decide(now)\n",
+        also=frozenset({"I3", "I4", "I5", "I9"}),  # a race in which two threads bring one answer: the second is late
     ),
     Saboteur(
         "I8",
