@@ -172,7 +172,11 @@ class Probe:
         within = patience or self._policy.request_timeout
 
         def once() -> Answer:
-            pending = self.begin(path, query=query, method=method, credentials=credentials, anonymous=anonymous)
+            # What is no GET has a connection of its own: a server that refuses it may close that one after its answer.
+            alone = method != "GET"
+            pending = self.begin(
+                path, query=query, method=method, credentials=credentials, anonymous=anonymous, alone=alone
+            )
             return pending.answer(within)
 
         answer = once()

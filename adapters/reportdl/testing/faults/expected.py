@@ -22,6 +22,7 @@ class Word(Enum):
     """What becomes of a job whose one answer is spoiled."""
 
     SAME = "as if nothing had been"
+    SURPLUS = "as if nothing had been, unless what stands behind comes when the next request has the connection"
     SHORT = "taken for as long as its length says"
     AGAIN = "asked again after a pause"
     POLL = "`check` decides, `run` is not asked again"
@@ -51,6 +52,7 @@ Words = tuple[Word, Word, Word, Word, Word]
 
 # The rows of the rules' answer table, one word for each state: formats, init, run, check, get.
 _SAME: Final[Words] = (W.SAME, W.SAME, W.SAME, W.SAME, W.SAME)
+_SURPLUS: Final[Words] = (W.SURPLUS, W.SURPLUS, W.SURPLUS, W.SURPLUS, W.SURPLUS)
 _UNSEEN: Final[Words] = (W.UNSEEN, W.UNSEEN, W.UNSEEN, W.UNSEEN, W.UNSEEN)
 _LOST: Final[Words] = (W.AGAIN, W.AGAIN, W.POLL, W.AGAIN, W.FETCH)
 _BUSY: Final[Words] = (W.AGAIN, W.AGAIN, W.POLL, W.AGAIN, W.AGAIN)
@@ -151,8 +153,8 @@ EXPECTED: Final[Mapping[str, Row]] = {
     "short of its length, and a reset": _row(_LOST, "I10 D21"),
     "short of its length, and silence": _row(_LOST, "D35 D21"),
     # What follows an answer is not the answer to what is asked next, whoever it was meant for.
-    "longer than its length": _row(_SAME, "I10"),
-    "another answer after the answer": _row(_SAME, "I7 I10"),
+    "longer than its length": _row(_SURPLUS, "I10"),
+    "another answer after the answer": _row(_SURPLUS, "I7 I10"),
     # Envelopes are broken JSON by then; of a file the length is the proof, and the surplus is none of it.
     "a length that is too small": _row(_get(_LOST, W.SHORT), "D26 I10", _NO_ENVELOPE),
     "a length of zero": _row(_get(_LOST, W.ASIDE), "D26 D22", _NO_ENVELOPE),

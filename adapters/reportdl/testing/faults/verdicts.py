@@ -64,10 +64,10 @@ def once(row: Row, state: str, scheme: str) -> Verdict:
         folder = _ASIDE if word is Word.ASIDE else ()
         return Verdict(reason=_ENDS[word], asked=" ".join(_until(state)), folder=folder)
     match word:
-        case Word.SAME | Word.UNSEEN:
+        case Word.SAME | Word.SHORT | Word.UNSEEN:
             return _delivered(*_path(state))
-        case Word.SHORT:
-            # What stands behind the body may come when the next request has the connection, which it then spoils.
+        case Word.SURPLUS:
+            # The next request on that connection, which is `init` or `get`, may be given up and asked again.
             spoilt = {"init": "init( init)?", "get": "(check )?get"} if state == "formats" else {"get": "(check )?get"}
             return _delivered(*(spoilt.get(one, one) for one in _path(state)))
         case Word.AGAIN:
