@@ -105,9 +105,10 @@ class SessionLoop:
         tasks = set(self._generations.values())
         for task in tasks:
             task.cancel()
-        if unfinished := tasks | self._working:
-            await asyncio.wait(unfinished, timeout=_LAST_WORK)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        unfinished = tasks | self._working
+        if unfinished:
+            _, unfinished = await asyncio.wait(unfinished, timeout=_LAST_WORK)
+        self._threads.shutdown(wait=not unfinished, cancel_futures=True)  # idle threads end at once
         self._spool.cleanup()
         for future in self._held.values():
             future.cancel()
