@@ -6,14 +6,15 @@ way, because a trace cannot be written.
 
 from __future__ import annotations
 
-import itertools
+import errno
 import os
 from contextlib import suppress
 from typing import Final, final
 
 from reportdl.batch.rows import Row
 from reportdl.drivers import Observer
-from reportdl.spooling import reason_of
+from reportdl.spool import numbered
+from reportdl.spooling import reason_of, tried
 from reportdl.trace.recording import Recording, TraceUnwritable
 from reportdl_core.download import Download
 from reportdl_core.names import clean
@@ -37,11 +38,9 @@ class Traces:
 
     def prepare(self) -> None:
         """Make the folder, and try a file in it. Raises TraceUnwritable: nothing was sent then."""
-        trial = os.path.join(self._folder, f".reportdl-{os.getpid()}")
         try:
             os.makedirs(self._folder, exist_ok=True)
-            os.close(os.open(trial, os.O_WRONLY | os.O_CREAT, 0o600))
-            os.unlink(trial)
+            tried(self._folder)
         except OSError as error:
             raise TraceUnwritable(f"no traces can be written to {self._folder!r}: {reason_of(error)}") from error
 
@@ -54,12 +53,11 @@ class Traces:
         job = row.job
         parts = (f"{row.line:0{_DIGITS}}", row.server, str(job.element), str(job.segment), job.format)
         stem = clean("-".join(part for part in parts if part))
-        for number in itertools.count(1):
-            path = os.path.join(self._folder, f"{stem}{f' ({number})' if number > 1 else ''}.jsonl")
+        for path in numbered(os.path.join(self._folder, f"{stem}.jsonl")):
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
                 return path
-        raise AssertionError("numbers do not end")
+        raise FileExistsError(errno.EEXIST, "no name is free")
 
     def breaks(self, error: OSError) -> None:
         """A trace could not be written, or not to its end."""
