@@ -82,7 +82,7 @@ class Head:
             return True
         return self.media_type not in _ENVELOPES and not self.media_type.endswith("+json")
 
-    @property
+    @cached_property
     def flaw(self) -> str:
         """Why no answer can be read after this head, whatever stands in it; empty where one can (D21, D36)."""
         if self.status < 200:
