@@ -25,7 +25,7 @@ from reportdl_core.questions import ListedReport, Segment
 try:
     import anyio
 
-    from reportdl.drivers.asynchronous import drive, loop_clock
+    from reportdl.drivers.asynchronous import drive, loop_clock, under_asyncio
 except ModuleNotFoundError as _missing:
     raise ImportError("reportdl.aio needs anyio: pip install 'reportdl[aiohttp]' or 'reportdl[httpx2]'") from _missing
 
@@ -181,7 +181,7 @@ class AsyncClient:
         return self._transport
 
     def _made(self) -> AsyncTransport:
-        if self._client is None and (self._session is not None or _under_asyncio()):
+        if self._client is None and (self._session is not None or under_asyncio()):
             try:
                 from reportdl.transports.aiohttp import AiohttpTransport
             except ModuleNotFoundError as missing:
@@ -192,12 +192,3 @@ class AsyncClient:
         except ModuleNotFoundError as missing:
             raise ImportError("under trio, httpx2 is needed: pip install 'reportdl[httpx2]'") from missing
         return Httpx2Transport(self.origin, network=self._network, client=self._client)
-
-
-def _under_asyncio() -> bool:
-    import asyncio
-
-    try:
-        return asyncio.current_task() is not None
-    except RuntimeError:
-        return False

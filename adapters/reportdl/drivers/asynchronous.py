@@ -6,8 +6,8 @@ anything. Must never decide what to do next: it executes what is outstanding.
 
 from __future__ import annotations
 
-import asyncio
 import math
+import sys
 from collections.abc import Callable
 
 import anyio
@@ -20,7 +20,7 @@ from reportdl.errands import Errand, Errands
 from reportdl.transports.asynchronous import AsyncTransport
 from reportdl_core.events import Event, Sent
 
-__all__ = ["drive", "loop_clock"]
+__all__ = ["drive", "loop_clock", "under_asyncio"]
 
 Post = MemoryObjectSendStream[Event | Exception]
 Inbox = MemoryObjectReceiveStream[Event | Exception]
@@ -76,10 +76,20 @@ async def drive(
 
 def loop_clock() -> Callable[[], float]:
     """The running event loop's own clock, on which its timers go off too."""
-    try:
+    if under_asyncio():
+        import asyncio
+
         return asyncio.get_running_loop().time
+    return anyio.current_time
+
+
+def under_asyncio() -> bool:
+    """Whether this runs in a task of asyncio: a task of trio does not, even where trio is asyncio's guest."""
+    asyncio = sys.modules.get("asyncio")  # trio does not load it, and nor need we
+    try:
+        return asyncio is not None and asyncio.current_task() is not None
     except RuntimeError:
-        return anyio.current_time
+        return False
 
 
 async def _next(inbox: Inbox, patience: float) -> Event | Exception | None:
