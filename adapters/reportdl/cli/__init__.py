@@ -15,11 +15,13 @@ def main() -> None:
     try:
         from reportdl.cli.app import app
         from reportdl.cli.exits import run
+        from reportdl.cli.speech import last_words
         from reportdl.cli.stops import deaf
     except (ImportError, AttributeError) as error:
         sys.exit(f"reportdl: {_why(error)}")
     code = run(app)
     deaf()
+    last_words()
     sys.exit(code)
 
 

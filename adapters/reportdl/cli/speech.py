@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO, cast, final
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast, final
 
 import click
 
@@ -19,7 +19,7 @@ from reportdl.cli.paint import folded
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["READER_LEFT", "Pipe", "say", "tell"]
+__all__ = ["READER_LEFT", "Pipe", "last_words", "say", "tell"]
 
 READER_LEFT = 141
 """The exit code where whoever read stdout has gone away: what a shell shows for SIGPIPE."""
@@ -39,16 +39,25 @@ def say(text: str) -> None:
     try:
         click.echo(text if os.name == "nt" else os.fsencode(text))
     except BrokenPipeError:
-        _silence()
+        _silence(sys.stdout)
         raise click.exceptions.Exit(READER_LEFT) from None
     except OSError as error:
-        _silence()
+        _silence(sys.stdout)
         raise click.ClickException(f"stdout did not take the result: {error.strerror or error}: {text}") from None
 
 
-def _silence() -> None:
-    # What is still buffered would fail once more when the interpreter ends, with a traceback.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def last_words() -> None:
+    """All is said. What stderr did not take till now is thrown away: it must not change the exit code."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _silence(sys.stderr)
+
+
+def _silence(stream: TextIO) -> None:
+    # What is still buffered would fail once more when the interpreter ends, with a traceback or a code of its own.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @final

@@ -96,8 +96,13 @@ def test_what_a_quick_report_with_a_small_file_does_not_show_is_not_claimed(
 ) -> None:
     found = mocked("dropped-run", "broken-get", element=1042)
     assert found.of("D7").why.startswith("run was answered within")
-    # Which of the two is luck: whether the last byte was on its way when the connection was dropped.
-    assert found.of("D21").why.endswith(("take a larger report", "each was over too soon"))
+    # It is luck whether the last byte was on its way when the connection was dropped. Where it was not, the file is
+    # there again, which is proof; all else proves nothing.
+    spent = found.of("D21")
+    if spent.reading:
+        assert spent.reading == "a broken get may be repeated"
+    else:
+        assert spent.why.endswith(("take a larger report", "each was over too soon"))
 
 
 @pytest.mark.rules("D21")
