@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from reportdl.cli.loading import loading
@@ -12,6 +13,8 @@ __all__ = ["main"]
 def main() -> None:
     """The entry point: run the command line and exit with its code."""
     loading()
+    # What is loaded stays to the end: to look through it for garbage, again and again, is a sixth of a small `get`.
+    gc.disable()
     try:
         from reportdl.cli.app import app
         from reportdl.cli.exits import run
@@ -19,9 +22,12 @@ def main() -> None:
         from reportdl.cli.stops import deaf
     except (ImportError, AttributeError) as error:
         sys.exit(f"reportdl: {_why(error)}")
+    gc.freeze()
+    gc.enable()
     code = run(app)
     deaf()
     last_words()
+    gc.freeze()  # nor when it ends
     sys.exit(code)
 
 
