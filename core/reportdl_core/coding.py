@@ -88,6 +88,8 @@ def plain(body: bytes, coding: str, *, cap: int) -> bytes:
     """A small body decoded whole; empty where it is unreadable, damaged, or longer than `cap` bytes (D36)."""
     if len(body) > cap or not decodable(coding):
         return b""
+    if not coding:
+        return body
     decoded, decoder = bytearray(), Decoder(coding)
     try:
         for piece in decoder.feed(body):

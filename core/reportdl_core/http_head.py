@@ -94,9 +94,9 @@ class Head:
     @cached_property
     def framing(self) -> Framing:
         """How the body's end will be known. HTTP libraries differ in what they make of two ways at once: no way."""
-        codings = [part.strip().lower() for value in self.all("transfer-encoding") for part in value.split(",")]
+        codings = [part.lower() for part in self._parts("transfer-encoding")]
         lengths = self._lengths
-        if not {"", "identity"}.issuperset(codings):
+        if codings and not {"", "identity"}.issuperset(codings):
             return Framing.CHUNKED if codings == ["chunked"] and not lengths else Framing.BROKEN
         if not lengths:
             return Framing.CLOSE
@@ -110,7 +110,10 @@ class Head:
 
     @cached_property
     def _lengths(self) -> frozenset[str]:
-        return frozenset([part.strip() for value in self.all("content-length") for part in value.split(",")])
+        return frozenset(self._parts("content-length"))
+
+    def _parts(self, name: str) -> list[str]:
+        return [part.strip() for value in self._named.get(name, ()) for part in value.split(",")]
 
     @cached_property
     def coding(self) -> str:

@@ -130,7 +130,10 @@ class Session:
         return self._pending()
 
     def _pending(self) -> tuple[Run | Other, ...]:
-        return tuple(command for command in (self._run, self._other) if command is not None)
+        run, other = self._run, self._other
+        if run is None:
+            return () if other is None else (other,)
+        return (run,) if other is None else (run, other)
 
     @property
     def alarm(self) -> tuple[float, Event]:

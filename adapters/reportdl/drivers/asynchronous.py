@@ -40,13 +40,13 @@ async def drive(
     failure: Exception | None = None
     with post, inbox:
         async with anyio.create_task_group() as tasks:
-            alone: list[Errand] = []
+            alone: list[tuple[Errand, anyio.CancelScope]] = []
 
             def start(errand: Errand) -> anyio.CancelScope:
                 scope = anyio.CancelScope()
                 if len(driven.outstanding) == 1 and not errand.exchange.own_connection:
                     # Nothing can come before its answer but the alarm: it needs no task beside this one.
-                    alone.append(errand)
+                    alone.append((errand, scope))
                 else:
                     tasks.start_soon(_perform, errand, transport, scope, post, name="reportdl")
                 return scope
@@ -63,7 +63,9 @@ async def drive(
                 )
                 while (patience := conductor.advance()) is not None:
                     if alone:
-                        conductor.take(await _until(alone.pop(), transport, patience))
+                        errand, scope = alone.pop()
+                        scope.deadline = anyio.current_time() + patience
+                        conductor.take(await _performed(errand, transport, scope))
                     else:
                         conductor.take(await _next(inbox, patience))
             except Exception as error:  # noqa: BLE001 - carried round the task group, which would wrap it into a group
@@ -96,10 +98,6 @@ async def _next(inbox: Inbox, patience: float) -> Event | Exception | None:
     with anyio.move_on_after(patience):
         return await inbox.receive()
     return None
-
-
-async def _until(errand: Errand, transport: AsyncTransport, patience: float) -> Event | Exception | None:
-    return await _performed(errand, transport, anyio.move_on_after(patience))
 
 
 async def _perform(errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope, post: Post) -> None:
