@@ -184,6 +184,7 @@ class _Asked:
                 ttl=self.ttl,
                 patience=reached.policy.run_timeout,
                 policy=reached.policy,
+                affinity_cookies=connection.affinity_cookie,
                 on_step=_told,
             )
 

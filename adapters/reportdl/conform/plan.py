@@ -21,6 +21,7 @@ from reportdl.conform.repeating import broken_get, dropped_run, failing, run_ref
 from reportdl.credentials import Credentials
 from reportdl.origin import Origin
 from reportdl.transports import Transport
+from reportdl_core.affinity import cookie_names
 from reportdl_core.job import Job
 from reportdl_core.policy import TOKEN_LIFE, Policy
 
@@ -71,17 +72,19 @@ def examine(
     ttl: float = TOKEN_LIFE,
     patience: float = 1800.0,
     policy: Policy = _DEFAULT,
+    affinity_cookies: Iterable[str] = (),
     on_step: Callable[[Step], None] | None = None,
 ) -> Examination:
     """Ask a server what it does, and say which rules it keeps and which readings it follows.
 
     `job` names an element that `credentials` may see, and the format to generate. `steps` are names of `STEPS`; the
     step for a failing report is done where `elements` names one. `ttl` is how long a token should live, in seconds,
-    `patience` how long one generation is waited for. ValueError for a step that there is not.
+    `patience` how long one generation is waited for. `affinity_cookies` are names as for a `Client`. ValueError for a
+    step that there is not, UnusableCookieName.
     """
     named = elements or Elements()
     chosen = _chosen(tuple(steps), named)
-    probe = Probe(origin, transport, credentials, policy)
+    probe = Probe(origin, transport, credentials, policy, affinity=cookie_names(affinity_cookies))
     lab = Lab(
         probe=probe,
         found=Findings(),

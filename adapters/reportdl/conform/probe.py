@@ -16,6 +16,7 @@ from reportdl.credentials import Credentials
 from reportdl.errands import Errand
 from reportdl.origin import Origin
 from reportdl.transports import Flight, Transport
+from reportdl_core.affinity import Cookies
 from reportdl_core.commands import RenewCredentials
 from reportdl_core.events import CredentialsRenewed, Event, Lost, RunFinished, Sent
 from reportdl_core.http_head import Head
@@ -143,9 +144,21 @@ _ENDING: Final = 2.0  # seconds for a dropped request's thread to end
 
 @final
 class Probe:
-    """Sends the requests of one examination of one server, and numbers their answers."""
+    """Sends the requests of one examination of one server, and numbers their answers.
 
-    def __init__(self, origin: Origin, transport: Transport, credentials: Credentials, policy: Policy) -> None:
+    `affinity` names the cookies that go back, so that all of it is asked of one node behind a balancer (D30).
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        transport: Transport,
+        credentials: Credentials,
+        policy: Policy,
+        *,
+        affinity: tuple[str, ...] = (),
+    ) -> None:
+        self._cookies = Cookies(affinity)
         self._origin, self._transport = origin, transport
         self.credentials: Credentials = credentials
         self._policy = policy
@@ -208,7 +221,13 @@ class Probe:
         for _, value in held:
             self.mask.add(value.removeprefix("Bearer "))
         target = path + ("?" if query else "") + "&".join(f"{name}={value}" for name, value in query)
-        headers = (("Accept", "*/*"), ("Accept-Encoding", "identity"), ("Cache-Control", "no-cache"))
+        node = self._cookies.header
+        headers = (
+            ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
+            ("Cache-Control", "no-cache"),
+            *((("Cookie", node),) if node is not None else ()),
+        )
         outgoing = Outgoing(method=method, target=target, headers=headers)
         patience = self._policy.run_timeout
         raw = _Raw(outgoing, self._policy, alone=alone, patience=patience, only_head=only_head, unread=unread)
@@ -237,7 +256,11 @@ class Probe:
         return isinstance(self._transport.flight(self._errand(exchange, ())).perform(), CredentialsRenewed)
 
     def keep(self, *, step: str, asked: str, raw: _Raw, began: float, ended: float, lost: str) -> Answer:
-        """Number an answer, and keep it."""
+        """Number an answer, and keep it; what it says of the node goes with the next request."""
+        if raw.answered is not None:
+            self._cookies.take(raw.answered.all("set-cookie"))
+            for value in self._cookies.values.values():
+                self.mask.add(value.reveal())
         answer = Answer(
             number=len(self.answers) + 1,
             step=step,
