@@ -35,7 +35,7 @@ def _why(error: Exception) -> str:
     """Why the command line cannot be loaded; raises the error where it is for no reason of the user's."""
     if isinstance(error, ModuleNotFoundError) and error.name == "click":
         return "the command line needs its extra: pip install 'reportdl[cli]'"
-    from reportdl.doctor.hidden import words
+    from reportdl.hidden import words
 
     if (said := words()) is None:
         raise error

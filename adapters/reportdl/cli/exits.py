@@ -124,7 +124,7 @@ def _hidden(error: Exception) -> _End | None:
     """A file of the user's own that Python takes for a library is no bug of ours."""
     if not isinstance(error, (ImportError, AttributeError)):
         return None
-    from reportdl.doctor.hidden import words
+    from reportdl.hidden import words
 
     said = words()
     return None if said is None else _End(error="Hidden", reason="other", message=said, exit_code=_OTHER)

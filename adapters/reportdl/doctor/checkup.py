@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from reportdl.conform.probe import Probe
 from reportdl.credentials import Credentials
 from reportdl.doctor.asking import asking
-from reportdl.doctor.hidden import hidden
 from reportdl.doctor.installation import installation
 from reportdl.doctor.reaching import reaching
 from reportdl.doctor.results import Health, Place, Result
+from reportdl.hidden import hidden
 from reportdl.network import Network
 from reportdl.origin import InvalidUrl, Origin
 from reportdl.transports import Transport

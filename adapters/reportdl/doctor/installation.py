@@ -16,8 +16,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution,
 from pathlib import Path
 from typing import Final
 
-from reportdl.doctor.hidden import hidden
 from reportdl.doctor.results import Health, Place, Result
+from reportdl.hidden import hidden
 
 __all__ = ["installation"]
 

@@ -62,7 +62,10 @@ def test_the_command_without_its_extra_names_it() -> None:
     assert done.stderr == "reportdl: the command line needs its extra: pip install 'reportdl[cli]'\n"
 
 
-@pytest.mark.parametrize(("library", "words"), [("urllib3", ("get", "1042", "-f", "csv")), ("click", ("--help",))])
+@pytest.mark.parametrize(
+    ("library", "words"),
+    [("urllib3", ("get", "1042", "-f", "csv")), ("click", ("--help",)), ("transitions", ("doctor",))],
+)
 def test_a_file_of_the_users_own_that_hides_a_library_is_named(
     reportdl: Run, tmp_path: Path, library: str, words: tuple[str, ...]
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 __all__ = ["LIBRARIES", "hidden", "words"]
 
-LIBRARIES: Final = ("urllib3", "structlog", "click", "rich")
+LIBRARIES: Final = ("transitions", "urllib3", "structlog", "click", "rich")
 
 
 def hidden(library: str) -> tuple[Path, Path] | None:
