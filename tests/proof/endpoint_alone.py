@@ -39,7 +39,7 @@ from tests.proof.keys import served_key
 from tests.proof.product import JOB, REPORT
 from tests.proof.recording import says
 from tests.proof.referee import Broken
-from tests.proof.small_clock import OLDEST
+from tests.proof.small_clock import FORGOTTEN, OLDEST
 
 __all__ = ["EndpointAlone", "EndpointReferee"]
 
@@ -169,7 +169,7 @@ class EndpointAlone:
             return "forgotten", self.generating
         rank = {call: place for place, call in enumerate(self.waiting)}
         served = self.endpoint._register[1]
-        own = served_key(served, self.now, calls=lambda call: rank.get(call, -1), oldest=OLDEST)
+        own = served_key(served, self.now, calls=lambda call: rank.get(call, -1), oldest=FORGOTTEN)
         return own, self.generating, self.files, self.delivered, self.referee.key(self.now)
 
     def over(self) -> bool:

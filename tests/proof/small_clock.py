@@ -15,7 +15,7 @@ from unittest.mock import patch
 from reportdl_core.policy import Expiry, Policy, Preflight
 from reportdl_core.switches import Switches
 
-__all__ = ["CONSTANTS", "EARLY", "LIFE", "OLDEST", "POLICY", "PROMPT", "SWITCHES", "small_clock"]
+__all__ = ["CONSTANTS", "EARLY", "FORGOTTEN", "LIFE", "OLDEST", "POLICY", "PROMPT", "SWITCHES", "small_clock"]
 
 LIFE: Final = 4.0
 PROMPT: Final = 0.0
@@ -45,6 +45,9 @@ SWITCHES: Final = Switches(ttl=LIFE, run_timeout=6.0, max_age=7.0, remember=2.0,
 
 OLDEST: Final = SWITCHES.max_age + SWITCHES.remember + 1.0
 """What the server's end knows of a session that is older makes no difference any more."""
+
+FORGOTTEN: Final = SWITCHES.remember + 1.0
+"""What ended longer ago is forgotten at the next moment when the server looks, or as soon as its file has been sent."""
 
 
 @contextmanager
