@@ -35,18 +35,18 @@ __all__ = ["SOME_FAILED", "Carrying", "carrying"]
 SOME_FAILED: Final = 8
 """The exit code where a batch has ended and not every report is here."""
 
+_AT_ONCE: Final = 4
 _SIGNALS: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 R = TypeVar("R")
 
 _OPTIONS: Final = (
     click.option(
         "--jobs",
-        "at_once",
+        "at_a_time",
         type=click.IntRange(1, 1000),
-        default=4,
-        show_default=True,
         metavar="N",
-        help="How many at a time on each server. A BI server draws reports with one browser: more is seldom faster.",
+        help="How many at a time on each server. A BI server draws reports with one browser: more is seldom faster.  "
+        "[default: 4]",
     ),
     click.option(
         "--jobs-in-all",
@@ -113,7 +113,7 @@ _OPTIONS: Final = (
 class Carrying:
     """What was said about how a batch is carried on."""
 
-    at_once: int
+    at_a_time: int | None
     in_all: int | None
     named: tuple[str, ...]
     file: str | None
@@ -124,6 +124,11 @@ class Carrying:
     trace: str | None
     trace_failed: bool
     as_json: bool
+
+    @property
+    def at_once(self) -> int:
+        """How many at a time on each server, in this process."""
+        return _AT_ONCE if self.at_a_time is None else self.at_a_time
 
     def roster(self, connection: Connection) -> Roster:
         """The servers that were named, without their credentials. Raises click.UsageError, ServersUnusable."""
@@ -152,11 +157,13 @@ class Carrying:
             raise click.ClickException(f"{error}; a batch needs: pip install 'reportdl[batch]'") from None
         described, traces, roster = self.described(connection), self._traces(), self.roster(connection)
         # Before there is a ledger, where that can be known: what cannot be used leaves nothing behind.
-        begun = None if settings is None or settings.engine == "celery" else connection.servers(described)
+        crew = settings is not None and settings.engine == "celery"
+        if crew:
+            self._spread()
+        begun = None if settings is None or crew else connection.servers(described)
         with Night(ledger, settings, roster=roster) as night:
             if night.settings.engine == "celery":
-                if traces is not None:
-                    raise click.UsageError("--trace is for the local engine: a crew's jobs are spread over machines")
+                self._spread()
                 summary = self._celery(night, {one.name: one.jobs for one in described if one.jobs}, jobs)
             else:
                 summary = self._local(night, begun or connection.servers(described), jobs, traces)
@@ -165,6 +172,17 @@ class Carrying:
         _told(summary, as_json=self.as_json)
         if not summary.ok:
             raise click.exceptions.Exit(SOME_FAILED)
+
+    def _spread(self) -> None:
+        """Raise click.UsageError for what has no meaning where the jobs are spread over machines."""
+        if self.trace is not None:
+            raise click.UsageError("--trace is for the local engine: a crew's jobs are spread over machines")
+        for option, value in (("--jobs", self.at_a_time), ("--jobs-in-all", self.in_all)):
+            if value is not None:
+                raise click.UsageError(
+                    f"{option} is for the local engine: a crew has as many jobs at a time as its workers are (`celery "
+                    "worker -c N`); a server's own limit stands in the servers file"
+                )
 
     def _traces(self) -> Traces | None:
         if self.trace is None:

@@ -120,7 +120,8 @@ class _Plan:
         if self.bad or self.repeats:
             yield BLANK
         reports = counted(self.jobs.total(), "report")
-        said = f"{reports} would be downloaded to {settings.to}, {at_once} at a time{self._whose()}."
+        pace = "by a crew's workers" if settings.engine == "celery" else f"{at_once} at a time"
+        said = f"{reports} would be downloaded to {settings.to}, {pace}{self._whose()}."
         yield Told(text=said, tone=Tone.HEAD, hang=2)
         if self.roster.several:
             for name, count in self.jobs.items():

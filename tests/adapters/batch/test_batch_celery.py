@@ -133,6 +133,15 @@ def told(desk: Any) -> Counter[str]:
     return Counter(part for note in desk.rows("note") if note for part in note.split("; "))
 
 
+@pytest.mark.parametrize("words", [("--jobs", "8"), ("--jobs-in-all", "8"), ("--trace", "traces")])
+def test_what_has_no_meaning_for_a_crew_is_refused_before_there_is_a_ledger(desk, words):
+    desk.jobs("1042,csv,one")
+    ran = desk.run(*BATCH, *words, url="https://mi.example.com")
+    assert ran.code == 2, ran.err
+    assert f"{words[0]} is for the local engine" in ran.err.replace("\n", " ")
+    assert [path.name for path in desk.folder.iterdir()] == ["night.csv"]
+
+
 @pytest.mark.deep
 @pytest.mark.rules("D43", "I3")
 def test_ten_jobs_and_a_worker_that_is_killed(desk, broker, crew):
