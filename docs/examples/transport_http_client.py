@@ -4,7 +4,7 @@ One connection for each request, so that nothing is shared and nothing is stale.
 """
 
 from contextlib import closing
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from ssl import SSLContext
 
 from reportdl import Network
@@ -33,35 +33,29 @@ class HttpClientTransport:
 
 class HttpClientFlight:
     def __init__(self, errand: Errand, tls: SSLContext | None) -> None:
-        self._errand, self._journey = errand, Journey(errand.exchange)
-        host, port, patience = errand.origin.host, errand.origin.port, errand.exchange.connect_timeout
-        if tls is None:
-            self._connection = HTTPConnection(host, port, timeout=patience)
-        else:
-            self._connection = HTTPSConnection(host, port, timeout=patience, context=tls)
+        self._errand, self._journey, self._tls = errand, Journey(errand.exchange), tls
+        self.cancel = self._journey.cancel
 
     def perform(self) -> Event:
+        origin = self._errand.origin
         try:
-            with closing(self._connection):
-                self._converse()
+            with closing(HTTPConnection(origin.host, origin.port)) as connection:
+                self._converse(connection)
         except (OSError, HTTPException, ValueError) as error:
             return self._journey.fail(error)
         return self._journey.arrive()
 
-    def _converse(self) -> None:
-        errand, exchange, connection = self._errand, self._errand.exchange, self._connection
+    def _converse(self, connection: HTTPConnection) -> None:
+        errand, exchange, journey = self._errand, self._errand.exchange, self._journey
         connection.response_class = UnbrokenResponse
-        connection.connect()
-        connection.sock.settimeout(exchange.read_timeout)
-        self._journey.depart(connection.sock)
-        # The target goes on the wire as it is; http.client adds Host and, for a body, Content-Length.
-        headers = {**errand.headers, "Connection": "close"}
+        # TLS and all: http.client's own `connect` could not be woken.
+        connection.sock = journey.connect(errand.origin, tls=self._tls)
+        journey.depart(connection.sock)
+        # The target goes on the wire as it is; http.client adds Content-Length for a body.
+        headers = {"Host": errand.origin.authority, **errand.headers, "Connection": "close"}
         connection.request(errand.method, errand.target, body=errand.body or None, headers=headers)
         with connection.getresponse() as response:
             wanted = exchange.head(response.status, response.getheaders())
             # read1 gives what is there: read would wait for a whole CHUNK while the server is silent.
             while wanted and (data := response.read1(CHUNK)):
                 wanted = exchange.feed(data)
-
-    def cancel(self) -> None:
-        self._journey.cancel()

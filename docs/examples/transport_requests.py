@@ -1,6 +1,7 @@
 """A sync transport over requests: one connection for each request, no proxy.
 
 requests rewrites percent-encodings and urllib3 logs targets: a connection class puts the token in below both of them.
+It connects too, so that it can be woken: for requests this is plain HTTP, and TLS the connection's own affair.
 """
 
 from ssl import SSLContext
@@ -40,24 +41,21 @@ class RequestsFlight(HTTPAdapter):
         self.cancel = self._journey.cancel
         super().__init__()  # retries nothing
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """The context knows whom to trust; requests would add authorities of its own."""
-
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        origin, tls = self._errand.origin, {"ssl_context": self._tls}
-        pool = self.poolmanager.connection_from_host(origin.host, origin.port, origin.scheme, pool_kwargs=tls)
-        pool.ConnectionCls = _departing(pool.ConnectionCls, self._errand.target, self._journey)
+        pool = self.poolmanager.connection_from_host(self._errand.origin.host, self._errand.origin.port, "http")
+        pool.ConnectionCls = _departing(pool.ConnectionCls, self._errand, self._journey, self._tls)
         return pool
 
     def perform(self) -> Event:
         errand, exchange = self._errand, self._errand.exchange
-        asked = requests.Request(errand.method, errand.url, headers=errand.headers, data=errand.body or None)
+        headers = {"Host": errand.origin.authority, **errand.headers}
+        asked = requests.Request(errand.method, errand.url, headers=headers, data=errand.body or None).prepare()
         try:
-            patience = (exchange.connect_timeout, exchange.read_timeout)
-            with self.send(asked.prepare(), stream=True, timeout=patience) as response:  # no Session: it keeps cookies
-                pieces = response.raw.stream(CHUNK, decode_content=False)
+            # No Session: it keeps cookies.
+            with self.send(asked, stream=True, timeout=exchange.read_timeout) as response:
                 wanted = exchange.head(response.status_code, response.raw.headers.items())
-                while wanted and (data := next(pieces, b"")):
+                # read1 gives what is there: stream would wait for a whole CHUNK while the server is silent.
+                while wanted and (data := response.raw.read1(CHUNK, decode_content=False)):
                     wanted = exchange.feed(data)
         except (requests.RequestException, HTTPError, OSError) as error:
             return self._journey.fail(error)
@@ -66,14 +64,13 @@ class RequestsFlight(HTTPAdapter):
         return self._journey.arrive()
 
 
-def _departing(base: Any, target: str, journey: Journey) -> Any:
+def _departing(base: Any, errand: Errand, journey: Journey, tls: SSLContext | None) -> Any:
     class Departing(base):  # type: ignore[misc]
         response_class = UnbrokenResponse
 
         def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-            if self.sock is None:
-                self.connect()
+            self.sock = journey.connect(errand.origin, tls=tls)
             journey.depart(self.sock)
-            super().request(method, target, *args, **kwargs)
+            super().request(method, errand.target, *args, **kwargs)
 
     return Departing

@@ -17,6 +17,7 @@ from typing import Any, Final, final
 
 __all__ = ["Dialled", "dial", "shut"]
 
+_SHORTEST: Final = 0.001  # seconds; 0 would mean something else
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK})
 
 
@@ -66,9 +67,12 @@ def dial(
     source: tuple[str, int] | None,
     show: Callable[[socket.socket], None],
 ) -> socket.socket:
-    """A connected socket. `show` is given each one as soon as it waits: a shutdown wakes it. Raises OSError."""
-    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    """A connected socket, whose timeout is what is left of `timeout`. Raises OSError.
+
+    `show` is given each one as soon as it waits: a shutdown wakes it.
+    """
     end, failure = time.monotonic() + timeout, OSError("no address")
+    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
     for left, (family, kind, protocol, _, place) in zip(range(len(found), 0, -1), found, strict=True):
         sock = socket.socket(family, kind, protocol)
         try:
@@ -85,7 +89,7 @@ def dial(
             sock.close()
             raise
         else:
-            sock.settimeout(timeout)
+            sock.settimeout(max(_SHORTEST, end - time.monotonic()))
             return sock
     raise failure
 

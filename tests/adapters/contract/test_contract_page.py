@@ -23,6 +23,7 @@ LOOPS = [
 PARTS = {
     "RequestContract": "Requests",
     "BodyContract": "Files",
+    "ConnectContract": "Until a connection stands",
     "ConnectionContract": "Connections",
     "DriverContract": "Whole jobs, through the driver",
     "AsyncDriverContract": "Whole jobs, cancelled",

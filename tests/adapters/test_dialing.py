@@ -1,0 +1,76 @@
+"""A connection is made within one limit, name and TLS included, and leaves nothing open where it is given up."""
+
+from __future__ import annotations
+
+import socket
+from types import SimpleNamespace
+
+import pytest
+
+from reportdl.origin import Origin
+from reportdl.testing.canned import WAKE, good_answer
+from reportdl.testing.memory_sink import MemorySink
+from reportdl.testing.raw_server import RawServer
+from reportdl.testing.stage import Stage
+from reportdl.transports import dialing
+from reportdl.transports.journey import Journey
+from reportdl_core.commands import Check
+from reportdl_core.events import Lost, Sent
+
+
+@pytest.fixture
+def server():
+    with RawServer(good_answer) as server:
+        yield server
+
+
+@pytest.fixture
+def journey(server):
+    stage = Stage(lambda origin, network: SimpleNamespace(close=lambda: None), library=None)
+    stage.reach(server.url)
+    yield Journey(stage.errand(stage.command(Check), MemorySink()).exchange)
+    stage.close()
+
+
+@pytest.mark.rules("D35")
+def test_the_look_up_of_the_name_counts(server, monkeypatch):
+    now, look_up = 0.0, socket.getaddrinfo
+
+    def slow(*args, **kwargs):
+        nonlocal now
+        now += 4.0
+        return look_up(*args, **kwargs)
+
+    monkeypatch.setattr(dialing, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    address = ("127.0.0.1", server.port)
+    with dialing.dial(address, timeout=5.0, options=(), source=None, show=lambda sock: None) as sock:
+        assert sock.gettimeout() == 1.0  # for the handshake
+
+
+@pytest.mark.rules("D35")
+def test_a_connection_waits_for_each_byte_as_long_as_its_errand_says(server, journey):
+    with journey.connect(Origin.parse(server.url)) as sock:
+        assert sock.gettimeout() == 10.0
+        assert sock.getpeername() == ("127.0.0.1", server.port)
+
+
+@pytest.mark.rules("D38", "I3")
+def test_what_was_cancelled_before_it_connects_leaves_nothing_open(server, journey):
+    journey.cancel()
+    with pytest.raises(ConnectionAbortedError) as caught:
+        journey.connect(Origin.parse(server.url))
+    event = journey.fail(caught.value)
+    assert isinstance(event, Lost)
+    assert event.sent is Sent.NOT_SENT
+    assert server.all_left(timeout=WAKE)
+    assert server.seen == ()
+
+
+@pytest.mark.rules("D38", "I3")
+def test_what_is_cancelled_when_it_is_connected_does_not_depart(server, journey):
+    with journey.connect(Origin.parse(server.url)) as sock:
+        journey.cancel()
+        with pytest.raises(ConnectionAbortedError):
+            journey.depart(sock)
+    assert server.all_left(timeout=WAKE)
