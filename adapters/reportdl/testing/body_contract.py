@@ -6,7 +6,9 @@ Must never be content with an event: it looks into the sink as well.
 from __future__ import annotations
 
 import gzip
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -35,6 +37,9 @@ from reportdl_core.events import (
 )
 
 __all__ = ["BodyContract"]
+
+_PATIENCE = 5.0  # seconds: half of what a body may stall here
+_FRAMINGS = ("chunked", "one large chunk", "by its length", "by the connection's end")
 
 
 class BodyContract(Staged):
@@ -142,15 +147,31 @@ class BodyContract(Staged):
         assert sink.offer is not None
         assert sink.offer.filename == "Caf\xe9.pdf"
 
+    @pytest.mark.parametrize("framed", _FRAMINGS)
     @pytest.mark.rules("D36")
-    def test_an_endless_envelope_is_cut_off(self, stage: Stage) -> None:
-        head = message(200, {**JSON, "Transfer-Encoding": "chunked"}, b"", length=-1)
-        data = head + chunk(b" " * 300_000)
+    def test_an_endless_envelope_is_cut_off(self, stage: Stage, framed: str) -> None:
+        data = _held(JSON, b" " * 300_000, framed)
         server = stage.serve(lambda _: Answer(data=data, then=Then.HOLD))
         event = stage.perform(Check)
         assert isinstance(event, Refused)
         assert event.refusal is Refusal.NO_ENVELOPE
         assert server.left(server.seen[0].connection, timeout=WAKE)
+
+    @pytest.mark.parametrize("framed", _FRAMINGS)
+    @pytest.mark.rules("D36")
+    def test_what_has_come_of_a_file_is_given_while_the_server_is_silent(self, stage: Stage, framed: str) -> None:
+        data = _held(FILE, PDF[:100_000], framed)
+        stage.serve(lambda _: Answer(data=data, then=Then.HOLD))
+        came, sink = threading.Event(), MemorySink()
+
+        def progress(received: int, _: int | None) -> None:
+            if received == 100_000:
+                came.set()
+
+        begun = stage.begin(Get, errands=stage.errands(sink, progress))
+        assert came.wait(_PATIENCE)
+        begun.cancel()
+        assert not isinstance(begun.event(WAKE), FileReceived)
 
     @pytest.mark.rules("D21", "D35")
     def test_a_body_that_stalls_is_left_too(self, stage: Stage) -> None:
@@ -161,3 +182,13 @@ class BodyContract(Staged):
         assert isinstance(stage.perform(Get, sink), Lost)
         assert (sink.published, sink.open_now) == (None, False)
         assert server.left(server.seen[0].connection, timeout=WAKE)
+
+
+def _held(headers: Mapping[str, str], body: bytes, framed: str) -> bytes:
+    """An answer whose first bytes are `body`, and of which more is to come."""
+    if framed == "by the connection's end":
+        return message(200, headers, body, length=-1)
+    if framed == "by its length":
+        return message(200, headers, body, length=2 * 1024 * 1024)
+    head = message(200, {**headers, "Transfer-Encoding": "chunked"}, b"", length=-1)
+    return head + (chunk(body) if framed == "chunked" else b"200000\r\n" + body)

@@ -15,6 +15,8 @@ from http.client import parse_headers as by_email
 from io import BytesIO
 from typing import Any, Final
 
+from reportdl.transports.arrived import arrived
+
 __all__ = ["UnbrokenResponse"]
 
 _LONGEST, _MOST = 65536, 100  # http.client's own limits: bytes of a line (here of all heads too, D36), lines of a head
@@ -36,12 +38,16 @@ class UnbrokenResponse(HTTPResponse):
     chunk_left: int | None
     will_close: bool
 
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp: Any = arrived(self.fp, sock)
+
     def begin(self) -> None:
         """Read the head."""
         if getattr(self, "headers", None) is not None:  # begun already
             return
         lines: Any = _Lines(self.fp)
-        self.fp: Any = lines
+        self.fp = lines
         version, status, reason = self._line()
         while 100 <= status < 200 and status != 101:  # 101 is no interim answer: we asked for no other protocol
             _block(lines)

@@ -18,11 +18,11 @@ from reportdl.errands import Errand
 from reportdl.network import Network
 from reportdl.origin import Origin
 from reportdl.transports import described
+from reportdl.transports.arrived import pieces
 from reportdl.transports.dialing import Dialled, shut
 from reportdl.transports.urllib3_pools import ALONE, SHARED, Pools, close, pools_for
 from reportdl.transports.urllib3_watch import performing, watching
 from reportdl_core.events import Event, Sent
-from reportdl_core.exchange import CHUNK
 
 __all__ = ["Pools", "Urllib3Transport"]
 
@@ -112,7 +112,7 @@ class Urllib3Flight:
         exchange, whole = self._errand.exchange, False
         try:
             if exchange.head(response.status, response.headers.iteritems()):
-                whole = all(exchange.feed(chunk) for chunk in response.stream(CHUNK, decode_content=False))
+                whole = all(map(exchange.feed, pieces(response)))
         finally:
             if not whole:
                 response.close()
