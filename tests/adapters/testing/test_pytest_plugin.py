@@ -16,6 +16,7 @@ import pytest
 
 import reportdl
 import reportdl_core
+from reportdl.testing import FAULTS
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "testing.md"
@@ -23,6 +24,9 @@ SOURCES = [str(Path(package.__file__ or "").parents[1]) for package in (reportdl
 ENTRY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
 # What other packages of this environment add to pytest costs seconds and is not what is tested here.
 OTHERS = ("schemathesis", "hypothesispytest", "anyio", "pytest_cov")
+
+EXAMPLE = r"^```python\n# (\S+\.py)\n(.*?)^```"
+FAULTY = "test_my_faults.py"  # takes a minute as it stands
 
 Pytest = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -65,10 +69,11 @@ def passed(done: subprocess.CompletedProcess[str]) -> int:
 @pytest.mark.docs
 @pytest.mark.timeout(240)
 def test_the_examples_of_the_page_run(run: Pytest) -> None:
-    blocks = re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(EXAMPLE, PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert len(blocks) == PAGE.read_text().count("```python"), "an example without the name of its file"
     files = dict(blocks)
     assert len(files) == len(blocks), "two examples with one name"
+    assert files.pop(FAULTY, None), "the example of the faults has a test of its own"
     tests = sum(
         isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
         for text in files.values()
@@ -76,6 +81,19 @@ def test_the_examples_of_the_page_run(run: Pytest) -> None:
     )
     tests += sum(len(re.findall(r"^Test\w+ = \w+\.TestCase$", text, re.MULTILINE)) for text in files.values())
     assert passed(run(files)) >= tests  # more, where one is run for several parameters
+
+
+@pytest.mark.docs
+def test_the_example_of_the_faults_runs_for_some_of_them(run: Pytest) -> None:
+    text = dict(re.findall(EXAMPLE, PAGE.read_text(), re.MULTILINE | re.DOTALL))[FAULTY]
+    assert [name for name in FAULTS if "twice" in name] == ["a length said twice", "gzip twice"]
+    # Beside it the same without its deviation, which must be missed; both over plain text and TLS.
+    files = {FAULTY: text, "test_without.py": text.replace('"a length said twice":', '"another":')}
+    done = run(files, "-k", "twice", "-m", "not deep")
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 2, done.stdout + done.stderr
+    assert all("test_without.py" in line and "a length said twice" in line for line in failed), done.stdout
+    assert "2 failed, 6 passed" in done.stdout.splitlines()[-1]
 
 
 def test_nothing_is_loaded_before_a_fixture_is_used(run: Pytest) -> None:
