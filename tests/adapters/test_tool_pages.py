@@ -15,6 +15,7 @@ import pytest
 import reportdl
 from reportdl.conform import STEPS
 from reportdl.server import LoopbackServer
+from reportdl.testing import FaultServer
 from reportdl.trace import Trace, diagram, head, line, read_trace, recording, transcript
 from reportdl_core.download import Download
 from reportdl_core.errors import Refusal
@@ -127,6 +128,33 @@ def test_the_transcript_the_diagram_and_the_steps_are_those_of_the_tools(tmp_pat
         if os.environ.get("REPORTDL_WRITE_DOCS") == "1":
             (DOCS / name).write_text(text)
         assert page(name) == text, "out of date: make docs"
+
+
+@pytest.mark.parametrize(
+    ("fault", "on", "last", "end"),
+    [
+        ("short of its length", "get", "lost, perhaps sent: incomplete read", "ERROR: transfer lost, 2 sessions"),
+        ("a page with 200", "init", "200 no envelope: 200 with text/html", "ERROR: endpoint missing"),
+    ],
+)
+def test_an_end_that_the_page_names_looks_like_that(fault: str, on: str, last: str, end: str, tmp_path: Path) -> None:
+    policy, path = Policy(first_pause=0.01, longest_pause=0.5, silence=0.5, first_contact=0.5), tmp_path / "job.jsonl"
+    with (
+        FaultServer(fault, on=on, times=None) as server,
+        reportdl.Client(server.url, credentials=reportdl.Token("any"), policy=policy) as client,
+        pytest.raises(reportdl.DownloadError),
+    ):
+        client.download(1042, format="pdf", to=tmp_path, observe=recording(path))
+    lines = [line(row) for row in transcript(read_trace(path))]
+    answers = [text for text in lines if ">>" in text and "elapsed" not in text]
+    assert last in answers[-1]
+    assert lines[-1].endswith(f"== {end}")
+    for words in (*re.split(": ", last)[-1:], f"`{end}`"):
+        assert words in page("traces.md")
+    if on == "get":  # a number is missing where the second session begins
+        numbers = {int(found[1]) for text in lines if (found := re.search(r"(?:<<|>>|x) +(\d+)", text))}
+        assert set(range(1, max(numbers) + 1)) - numbers == {9}
+        assert [text.split()[-1] for text in answers if "READY" in text] == ["READY", "READY"]
 
 
 @pytest.fixture

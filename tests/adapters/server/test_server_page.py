@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
 from enum import Enum
+from importlib.resources import files
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ import pytest
 
 import reportdl
 from reportdl.cli.serve import serve
+from reportdl.server import LoopbackServer
 from reportdl.server.fault_grammar import KINDS
 from reportdl_core.switches import Switches
 
@@ -166,3 +168,27 @@ def used(url: str, folder: Path) -> None:
             client.download(7, segment=3, format="csv", to=folder)
         with pytest.raises(reportdl.AccessDenied):
             client.formats(8)
+
+
+REFUSED = {
+    (1043, "xls"): reportdl.FormatNotOffered,
+    (1044, "pdf"): reportdl.ReportNotFound,
+    (1046, "pdf"): reportdl.AccessDenied,
+    (1047, "pdf"): reportdl.GenerationFailed,
+    (1048, "pdf"): reportdl.NotDownloadable,
+    (2001, "pdf"): reportdl.NotDownloadable,
+}
+
+
+def test_every_report_of_the_demo_stands_on_the_page(tmp_path: Path) -> None:
+    rows = dict(re.findall(r"^\| (\d{4})(?: to \d{4})? \| .* \| (.*) \|$", PAGE.read_text(), re.MULTILINE))
+    catalog = tomllib.loads((files("reportdl.server") / "catalog" / "catalog.toml").read_text(encoding="utf-8"))
+    reports = [element["id"] for element in catalog["element"] if "type" not in element]
+    assert [int(element) for element in rows] == [*reports, 2001]
+    with LoopbackServer() as server, reportdl.Client(server.url, credentials=reportdl.Token("any")) as client:
+        for (element, form), error in REFUSED.items():
+            with pytest.raises(error) as caught:
+                client.download(element, format=form, to=tmp_path)
+            if error is reportdl.GenerationFailed:
+                assert "the forecast model did not converge" in str(caught.value)
+                assert "the forecast model did not converge" in rows["1047"]
