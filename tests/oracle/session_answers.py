@@ -9,14 +9,11 @@ from tests.oracle.session_ask import ask, ask_run, cut_short, ended, insure, pau
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run
 from tests.oracle.session_state import NEAR, Slot, State, replace
-from tests.oracle.table import meaning, row
+from tests.oracle.table import is_valid, meaning, row
 from tests.oracle.vocabulary import Event
 
 __all__ = ["answered"]
 
-# Answers that show beyond doubt that the server, and not something before it, has answered (D16's success, D19's valid
-# answer). Of the other refusals no rule says it.
-_VALID = frozenset({"success", "status ERROR", "status IN_PROGRESS", "status READY", "not kept"})
 _NO_ANSWER = frozenset({"not sent", "lost"})
 
 
@@ -47,8 +44,10 @@ def _needless(state: State, now: float) -> list[State]:
 def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """The same state, with what an answer as such is worth: the silence is over, the renewal is armed again."""
     name = row(slot.kind, event)
-    if slot.kind == "Get":  # a transfer that takes its time is no silence, though it may come to nothing
-        state = replace(state, silent_hi=now)
+    if slot.kind == "Get" and name == "lost":
+        # A transfer that takes its time is no silence, though it came to nothing (D21). Freedom: as after a lost `run`,
+        # the silence goes on from where it was, or begins now.
+        state = replace(state, silent_lo=state.silent_lo + now - slot.issued, silent_mid=now, silent_hi=now)
     if name in _NO_ANSWER:
         return [state]
     full = replace(state, silent_lo=now, silent_mid=now, silent_hi=now, contact=True, armed=True)
@@ -56,7 +55,7 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
         full = replace(full, streak=0, cause="")
     if (slot.kind, name) == ("Run", "status ERROR") and not state.armed:
         return [full, replace(full, armed=False)]  # Freedom: whether what `check` has to confirm is a success (D16)
-    if name in _VALID and (slot.kind, name) != ("Get", "status READY"):
+    if is_valid(slot.kind, event):
         return [full]
     if name == "credentials":
         return [replace(state, silent_hi=now)]

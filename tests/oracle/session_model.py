@@ -150,35 +150,27 @@ def restored(possible: Iterable[State], saved: float, now: float, elapsed: float
 
     The time away ages the token, not the job's deadline. Everything in flight is still to be answered as lost.
     """
-    return frozenset(moved for state in possible for moved in _restored(state, saved, now - saved, elapsed))
+    return frozenset(_restored(state, saved, now - saved, elapsed) for state in possible)
 
 
-def _restored(state: State, saved: float, shift: float, elapsed: float) -> list[State]:
+def _restored(state: State, saved: float, shift: float, elapsed: float) -> State:
     if state.end is not None:
-        return [state]
+        return state
     # "Nobody held it" means that the 300 s ended inside the time away.
     unheld = state.expiry is not None and saved < state.expiry <= saved + elapsed
-    moved = replace(
+    return replace(
         state,
         setting=replace(state.setting, end=state.setting.end + shift),
         slots=tuple(_shifted(slot, shift) for slot in state.slots),
         init_sent=None if state.init_sent is None else state.init_sent + shift - elapsed,
-        # Freedom: no rule says whether silence goes on while nobody listens.
-        silent_lo=state.silent_lo + shift - elapsed,
+        # The time away ages the token (D43), and a restore changes nothing else (I9): neither silence nor `run` is older.
+        silent_lo=state.silent_lo + shift,
         silent_mid=state.silent_mid + shift,
         silent_hi=state.silent_hi + shift,
         run_sent=None if state.run_sent is None else state.run_sent + shift,
         not_before=state.not_before + shift if state.not_before else 0.0,
         away_expired=state.away_expired or unheld,
     )
-    policy = state.setting.policy
-    young = max(policy.early_error, policy.early_loss, policy.early_refusal)
-    sent = moved.run_sent
-    if elapsed == 0 or sent is None or saved + shift - sent > young or state.run == "done":
-        return [moved]
-    # Freedom: whether the time away ages `run` for the 5 s in which a loss proves nothing.
-    aged = tuple(replace(slot, issued=slot.issued - elapsed) if slot.kind == "Run" else slot for slot in moved.slots)
-    return [moved, replace(moved, run_sent=sent - elapsed, slots=aged)]
 
 
 def _shifted(slot: Slot, shift: float) -> Slot:
