@@ -163,7 +163,7 @@ def _restored(state: State, saved: float, shift: float, elapsed: float) -> State
         setting=replace(state.setting, end=state.setting.end + shift),
         slots=tuple(_shifted(slot, shift) for slot in state.slots),
         init_sent=None if state.init_sent is None else state.init_sent + shift - elapsed,
-        # The time away ages the token (D43), and a restore changes nothing else (I9): neither silence nor `run` is older.
+        # The time away ages the token (D43), and nothing else is changed (I9): neither silence nor `run` is older.
         silent_lo=state.silent_lo + shift,
         silent_mid=state.silent_mid + shift,
         silent_hi=state.silent_hi + shift,
