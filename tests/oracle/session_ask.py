@@ -77,7 +77,7 @@ def _silence(state: State) -> tuple[float, float]:
     policy = state.setting.policy
     shortest = policy.silence if state.contact else min(policy.silence, policy.first_contact)
     longest = policy.silence if state.contact else max(policy.silence, policy.first_contact)
-    return state.silent_lo + shortest, state.silent_hi + longest
+    return state.silent_heard + shortest, max(state.silent_lost, state.silent_told) + longest
 
 
 def limits(state: State) -> set[float]:
@@ -86,7 +86,7 @@ def limits(state: State) -> set[float]:
         return set()
     policy = state.setting.policy
     lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
-    return {since + length for since in (state.silent_lo, state.silent_mid, state.silent_hi) for length in lengths}
+    return {since + length for since in state.silent_since for length in lengths}
 
 
 def cut_short(state: State, waiting: Slot, now: float) -> list[State]:
@@ -174,7 +174,8 @@ def ask_run(state: State, now: float, *rules: str) -> list[State]:
         return forced
     policy = state.setting.policy
     hi = min(now + policy.run_timeout, state.setting.end)  # D28
-    also = frozenset(at for at in (state.expiry,) if at is not None and now < at < hi)
+    binds = policy.expiry == "DOCUMENTED" and state.expiry is not None and now < state.expiry < hi
+    also = frozenset({state.expiry} if binds and state.expiry is not None else ())
     slot = Slot(kind="Run", lo=hi, hi=hi, also=also, issued=now, credential=state.credential, rules=rules)
     running = replace(
         state, state="RUNNING", slots=(slot,), run="alive", run_sent=now, unproven=False, insured=0, rested=0
@@ -271,8 +272,7 @@ def _wait(
     if retry_after:
         # Freedom: to wait as one was told is no silence (D19 says both).
         told = now + retry_after
-        mid, hi = max(waiting.silent_mid, told), max(waiting.silent_hi, told)
-        waiting = replace(waiting, not_before=told, silent_mid=mid, silent_hi=hi)
+        waiting = replace(waiting, not_before=told, silent_told=max(waiting.silent_told, told))
     kept = state.slot("Wait")
     if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
         # A Wait is kept while its deadline stays.

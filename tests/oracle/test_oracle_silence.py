@@ -21,7 +21,7 @@ def patient(**policy: object) -> Client:
 
 @pytest.mark.rules("D19", "D43", "I9")
 def test_the_time_away_is_no_silence() -> None:
-    for until, right in ((1053.0, True), (1023.0, False), (1083.0, False)):
+    for until, right in ((1053.0, True), (1023.0, False), (1059.0, False), (1083.0, False)):
         client = patient()
         client.hears(1.0, 2, "Lost", sent="UNKNOWN")
         client.shows("RUNNING", (4, "Wait", 1.4))
@@ -44,8 +44,8 @@ def test_the_time_away_is_no_silence() -> None:
 
 
 @pytest.mark.rules("D19", "D21")
-def test_after_a_lost_get_a_silence_may_begin_anew_whatever_the_credential_does() -> None:
-    for until, right in ((250.0, True), (255.0, True), (240.0, False), (260.0, False)):
+def test_after_a_lost_get_a_silence_may_begin_anew_and_a_refused_credential_ends_none() -> None:
+    for until, right in ((250.0, True), (255.0, False), (240.0, False), (260.0, False)):
         client = patient()
         client.hears(3.0, 2, "RunFinished")
         client.shows("READY", (4, "Get", 3600.0))
