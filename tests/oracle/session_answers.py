@@ -5,7 +5,7 @@ Each function gives every continuation that the rules permit; the slot that was 
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, ask_run, cut_short, ended, insure, pause, pressed
+from tests.oracle.session_ask import ask, ask_run, beside, cut_short, ended, insure, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run, without_run
 from tests.oracle.session_state import NEAR, Slot, State, replace
@@ -127,16 +127,13 @@ def _in_progress(state: State, now: float, *, asked_late: bool, passed: bool) ->
     confirm = state.setting.policy.expiry == "CONFIRM" and not state.kept_by_server
     found: list[State] = []
     if confirm and passed:
-        kept = [replace(one, kept_by_server=True) for one in calm]
         if asked_late:
             if given_up:
                 return [*given_up, *pressed(state, now)]
-            calm = kept
-        else:  # Freedom: asked before 300 s, answered after: it has said so, or one more check asks
-            found += given_up
+            calm = [replace(one, kept_by_server=True) for one in calm]
+        else:  # it was asked before 300 s, and one more check asks. Freedom: after a pause of either kind
             for one in (replace(each, waits=each.waits + 1) for each in calm):
                 found += pause(one, "Check", now, "late", None, "D1", "D19")
-            calm += kept if not given_up else []
     return [*found, *(after for one in calm for after in _next_check(one, now))]
 
 
@@ -151,13 +148,13 @@ def _next_check(state: State, now: float) -> list[State]:
 
 
 def _check_again(state: State, now: float, retry_after: float | None) -> list[State]:
-    """The table's repeat. Freedom: while `run` is alive, at the pace of the insurance or of repeats (D19)."""
+    """The table's repeat, at the pace of repeats; beside a live `run` at that of the insurance (D19)."""
     if state.run in {"unsent", "refused"} and state.state == "RUNNING":
         return pause(state, "Run", now, "Run", retry_after) + pause(state, "Check", now, "Check", retry_after)
     again = pause(state, "Check", now, "Check", retry_after)
     if state.cause == "poll":  # Freedom: whether polls and repeats of a poll are counted as one
         again += pause(state, "Check", now, "poll", retry_after)
-    return [*again, *insure(state, now, retry_after)] if state.alive else again
+    return beside(state, again, now, retry_after)
 
 
 def _unreadable(state: State, event: Event, now: float) -> list[State]:

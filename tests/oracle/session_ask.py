@@ -10,6 +10,7 @@ from tests.oracle.session_state import NEAR, End, Slot, State, replace
 __all__ = [
     "ask",
     "ask_run",
+    "beside",
     "cut_short",
     "ended",
     "expired",
@@ -202,6 +203,18 @@ def insure(state: State, now: float, retry_after: float | None = None) -> list[S
     exactly = _wait(replace(state, kept_by_server=True), "Check", now, lo, hi, retry_after, "D19", "R20")
     found = [one if one.end else replace(one, kept_by_server=kept) for one in exactly]
     return found if kept else found + _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20", "D1")
+
+
+def beside(state: State, again: list[State], now: float, retry_after: float | None = None) -> list[State]:
+    """A check that failed is repeated: `again`, but where `run` is alive at the pace of the insurance (D19).
+
+    Freedom: D1's check is no insurance, and READY has made `run` needless: at either pace.
+    """
+    if not state.alive:
+        return again
+    asks = state.expiry is not None and now >= state.expiry and not state.kept_by_server
+    own = [] if state.state == "RUNNING" and not asks else again
+    return [*own, *insure(state, now, retry_after)]
 
 
 def pause(

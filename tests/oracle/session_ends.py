@@ -5,7 +5,7 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, cut_short, ended, expired, insure, must_end, pause, pressed
+from tests.oracle.session_ask import ask, beside, cut_short, ended, expired, must_end, pause, pressed
 from tests.oracle.session_state import NEAR, Slot, State, replace
 from tests.oracle.table import REASON
 from tests.oracle.vocabulary import Event
@@ -86,10 +86,9 @@ def renew(state: State, slot: Slot, now: float) -> list[State]:
     if state.armed:
         return ask(state, "RenewCredentials", now, "D16", then=slot.kind)
     if slot.kind == "Check" and state.alive and state.state == "RUNNING":
-        # D19 before D16: it ends no live run, and the next check may renew once more. Freedom: the pace, as of every
-        # check that failed beside a live run.
+        # D19 before D16: it ends no live run, and the next check may renew once more.
         again = replace(state, armed=True)
-        return [*insure(again, now), *pause(again, "Check", now, "Check")]
+        return beside(again, pause(again, "Check", now, "Check"), now)
     return [ended(state, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(state, now)]
 
 

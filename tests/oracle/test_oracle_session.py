@@ -66,13 +66,13 @@ class Client:
         self.possible = job_model.step(self.possible, event, at)
 
 
-def running(client: Client, at: float = 0.0) -> Client:
+def running(client: Client, at: float = 0.0, check: float = 5.0) -> Client:
     """Up to `run`, with numbers 3 and 4 outstanding."""
     client.shows("INIT", (1, "ListFormats", 30.0))
     client.hears(at, 1, "FormatsListed", formats=("image", "pdf", "csv"))
     client.shows("INIT", (2, "Init", at + 30.0))
     client.hears(at, 2, "TokenIssued", token="A")
-    client.shows("RUNNING", (3, "Run", at + 1800.0), (4, "Wait", at + 5.0))
+    client.shows("RUNNING", (3, "Run", at + 1800.0), (4, "Wait", at + check))
     return client
 
 
@@ -240,6 +240,26 @@ def test_once_run_is_lost_a_check_refused_again_is_final() -> None:
     client.may_not_show("RUNNING", (8, "RenewCredentials", 38.0))
     client.may_not_show("RUNNING", (8, "Wait", 8.5))
     client.ends("ERROR", "CREDENTIALS", "RUNNING")
+
+
+@pytest.mark.rules("D19")
+def test_beside_a_live_run_a_failed_check_is_repeated_at_the_pace_of_the_insurance() -> None:
+    for until, right in ((8.5, True), (13.5, True), (6.4, False), (14.0, False)):
+        client = running(Client())
+        client.hears(5.0, 4, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+        client.hears(6.0, 5, "Refused", refusal="UNAVAILABLE")
+        assert client.accepts("RUNNING", (3, "Run", 1800.0), (6, "Wait", until)) == right, until
+
+
+@pytest.mark.rules("D1")
+def test_a_check_that_was_sent_before_the_token_is_300_seconds_old_asks_nothing() -> None:
+    for sent, until, right in ((5.0, 9.0, True), (5.0, 13.0, False), (8.1, 13.0, True), (8.1, 9.0, False)):
+        client = running(Client(ttl=8.0, first_check=sent), check=sent)
+        client.hears(sent, 4, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", sent + 30.0))
+        client.hears(8.5, 5, "StatusReported", status="IN_PROGRESS")
+        assert client.accepts("RUNNING", (3, "Run", 1800.0), (6, "Wait", until)) == right, (sent, until)
 
 
 @pytest.mark.rules("D1", "D28")
