@@ -51,5 +51,5 @@ def failure(endpoint: Endpoint, session: ServerSession) -> frozenset[str]:
     """How a `run` that came to nothing is answered (D6)."""
     if session.state == "ERROR" and endpoint.switches.failed_run == "STATUS":
         # Freedom: no file and an aborted generation are a refusal in any case (R30), or follow the switch.
-        return frozenset({"ERROR"} if session.how == "FAILED" else {"ERROR", "DOWNLOAD_FAILED"})
+        return frozenset({"ERROR"} if session.how in {"FAILED", "TIMED_OUT"} else {"ERROR", "DOWNLOAD_FAILED"})
     return frozenset({"DOWNLOAD_FAILED"})

@@ -204,8 +204,8 @@ def _of_failed(endpoint: Endpoint, call: Call, session: ServerSession) -> frozen
         return failure(endpoint, session)
     if endpoint.switches.failed_session == "REFUSAL" or session.how == "NO_FILE":
         return frozenset({"DOWNLOAD_FAILED"})
-    # Freedom: whether what was aborted or took too long has failed (R22, D28) or was aborted (R30).
-    return frozenset({"ERROR"} if session.how == "FAILED" else {"ERROR", "DOWNLOAD_FAILED"})
+    # What took too long has failed (D28). Freedom: whether what was aborted has failed (R22) or was aborted (R30).
+    return frozenset({"ERROR", "DOWNLOAD_FAILED"} if session.how == "ABORTED" else {"ERROR"})
 
 
 def _answer_live(endpoint: Endpoint, call: Call, session: ServerSession, now: float) -> list[Expected]:

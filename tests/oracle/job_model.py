@@ -85,9 +85,9 @@ def _another(state: JobState, session: State, now: float) -> Iterator[State]:
     setting = session.setting
     fresh = State(
         setting=Setting(job=setting.job, policy=setting.policy, end=setting.end, number=state.sessions + 1),
-        silent_lo=now,
-        silent_mid=now,
-        silent_hi=now,
+        silent_heard=now,
+        silent_lost=now,
+        silent_told=now,
         known=session.known,
     )
     known = replace(fresh, listed=session.listed, spelled=session.spelled)

@@ -53,7 +53,9 @@ def final_answers_end_it(story: Story) -> Iterator[Violation]:
         said = _said(turn)
         if turn.event is not None and turn.event.refusal == "INVALID_FORMAT" and turn.new("ListFormats"):
             naming_in = turn.facts.session
-        if said not in {"final", "protocol"} or (turn.kind == "Run" and turn.facts.state != "RUNNING"):
+        # Where `run` has become needless, by READY or since its format was refused, its own answer adds nothing.
+        needless = turn.kind == "Run" and (turn.facts.state != "RUNNING" or turn.facts.naming)
+        if said not in {"final", "protocol"} or needless:
             continue
         event = turn.event
         assert event is not None

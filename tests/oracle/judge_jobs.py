@@ -22,7 +22,7 @@ def _budgets(turn: Turn, policy: Policy) -> set[str]:
         if facts.unheld:
             found.add("UNHELD")
         answer = facts.run_answer
-        # Freedom: whether the time away ages `run`.
+        # The time away ages the token, and not `run` (D43).
         early = facts.run is not None and facts.run_answered_at - facts.run.at - facts.away <= policy.early_loss + NEAR
         never = facts.run is None or (
             answer is not None and (answer.sent == "NOT_SENT" or answer.refusal == "CREDENTIALS")

@@ -130,10 +130,8 @@ def _cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> li
     asks = turn.learned.run is not None and not _unsent(turn.learned)
     if sent is not None and not (told and policy.expiry == "CONFIRM" and asks):
         found += [sent + policy.ttl - issued.at, sent + policy.ttl + policy.expiry_margin - issued.at]
-    # Freedom: whether the time away is silence; to wait as one was told is none.
-    heard, told_until = turn.facts.heard_at, max(turn.facts.told_until, turn.learned.told_until)
-    gone = turn.facts.unheld_for
-    for since in (heard, heard + gone, told_until, told_until + gone, turn.at):
+    # Freedom: to wait as one was told is no silence (D19 says both).
+    for since in (turn.facts.heard_at, max(turn.facts.told_until, turn.learned.told_until), turn.at):
         found += [since + policy.silence - issued.at, since + policy.first_contact - issued.at]
     return [each for each in found if each > 0]
 

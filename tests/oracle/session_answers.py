@@ -5,31 +5,26 @@ Each function gives every continuation that the rules permit; the slot that was 
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, ask_run, cut_short, ended, insure, pause, pressed
+from tests.oracle.session_ask import ask, ask_run, beside, cut_short, ended, insure, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
-from tests.oracle.session_run import run
+from tests.oracle.session_run import run, without_run
 from tests.oracle.session_state import NEAR, Slot, State, replace
-from tests.oracle.table import meaning, row
+from tests.oracle.table import is_valid, meaning, row
 from tests.oracle.vocabulary import Event
 
 __all__ = ["answered"]
-
-# Answers that show beyond doubt that the server, and not something before it, has answered (D16's success, D19's valid
-# answer). Of the other refusals no rule says it.
-_VALID = frozenset({"success", "status ERROR", "status IN_PROGRESS", "status READY", "not kept"})
-_NO_ANSWER = frozenset({"not sent", "lost"})
 
 
 def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """Everything that may follow this answer."""
     if slot.kind == "Run" and state.state != "RUNNING":
-        told = now + (event.retry_after or 0.0)
-        # Freedom: to come back when one was told, though it was told to `run` (D19).
-        held = max(state.not_before, told if event.retry_after else 0.0)
-        done = replace(state, run="done", silent_mid=now, silent_hi=told, not_before=held)
-        # Freedom: whether that, too, is a success after which a credential may be renewed again (D16).
-        armed = {state.armed, state.armed or row("Run", event) == "success"}
-        return [after for one in sorted(armed) for after in _needless(replace(done, armed=one), now)]
+        done = replace(without_run(state, now), run="done")
+        if is_valid("Run", event):
+            done = replace(done.heard(now), armed=done.armed or row("Run", event) == "success")
+        if event.retry_after:  # Freedom: to come back when one was told, though it was told to `run` (D19).
+            told = now + event.retry_after
+            done = replace(done, silent_told=told, not_before=max(state.not_before, told))
+        return _needless(done, now)
     found: list[State] = []
     for heard in _heard(state, slot, event, now):
         found += _SAID[slot.kind](heard, slot, event, now, meaning(slot.kind, event))
@@ -47,24 +42,24 @@ def _needless(state: State, now: float) -> list[State]:
 def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     """The same state, with what an answer as such is worth: the silence is over, the renewal is armed again."""
     name = row(slot.kind, event)
-    if slot.kind == "Get":  # a transfer that takes its time is no silence, though it may come to nothing
-        state = replace(state, silent_hi=now)
-    if name in _NO_ANSWER:
-        return [state]
-    full = replace(state, silent_lo=now, silent_mid=now, silent_hi=now, contact=True, armed=True)
+    if slot.kind == "Get" and name != "not sent":
+        # Freedom: as after a lost `run`, the silence goes on from where it was, or begins now.
+        state = replace(state, silent_lost=now)
+    if slot.kind == "Get" and name == "lost":
+        # A transfer that takes its time is no silence, though it came to nothing (D21).
+        took = now - slot.issued
+        state = replace(state, silent_heard=state.silent_heard + took, silent_told=state.silent_told + took)
+    if name == "busy":
+        # Freedom: the silence goes on, or begins when one was told to come back.
+        return [replace(state, silent_told=max(state.silent_told, now))]
+    if not is_valid(slot.kind, event):
+        return [state]  # repeats end with 10 minutes without a valid answer (D19): what is to be repeated is none
+    full = replace(state.heard(now), armed=True)
     if state.cause != "poll":
         full = replace(full, streak=0, cause="")
     if (slot.kind, name) == ("Run", "status ERROR") and not state.armed:
         return [full, replace(full, armed=False)]  # Freedom: whether what `check` has to confirm is a success (D16)
-    if name in _VALID and (slot.kind, name) != ("Get", "status READY"):
-        return [full]
-    if name == "credentials":
-        return [replace(state, silent_hi=now)]
-    # Freedom: whether a 429, a refusal or what does not belong here is a valid answer (D19), and a success (D16).
-    half = [replace(state, silent_mid=now, silent_hi=now)]
-    if state.silent_lo < state.silent_mid < now:  # three moments are open, and a fourth comes: this one, or the last
-        half.append(replace(state, silent_hi=now))
-    return half if state.armed else [*half, *(replace(one, armed=True) for one in half)]
+    return [full]
 
 
 def _formats(state: State, slot: Slot, event: Event, now: float, said: str) -> list[State]:
@@ -132,16 +127,13 @@ def _in_progress(state: State, now: float, *, asked_late: bool, passed: bool) ->
     confirm = state.setting.policy.expiry == "CONFIRM" and not state.kept_by_server
     found: list[State] = []
     if confirm and passed:
-        kept = [replace(one, kept_by_server=True) for one in calm]
         if asked_late:
             if given_up:
                 return [*given_up, *pressed(state, now)]
-            calm = kept
-        else:  # Freedom: asked before 300 s, answered after: it has said so, or one more check asks
-            found += given_up
+            calm = [replace(one, kept_by_server=True) for one in calm]
+        else:  # it was asked before 300 s, and one more check asks. Freedom: after a pause of either kind
             for one in (replace(each, waits=each.waits + 1) for each in calm):
                 found += pause(one, "Check", now, "late", None, "D1", "D19")
-            calm += kept if not given_up else []
     return [*found, *(after for one in calm for after in _next_check(one, now))]
 
 
@@ -156,13 +148,13 @@ def _next_check(state: State, now: float) -> list[State]:
 
 
 def _check_again(state: State, now: float, retry_after: float | None) -> list[State]:
-    """The table's repeat. Freedom: while `run` is alive, at the pace of the insurance or of repeats (D19)."""
+    """The table's repeat, at the pace of repeats; beside a live `run` at that of the insurance (D19)."""
     if state.run in {"unsent", "refused"} and state.state == "RUNNING":
         return pause(state, "Run", now, "Run", retry_after) + pause(state, "Check", now, "Check", retry_after)
     again = pause(state, "Check", now, "Check", retry_after)
     if state.cause == "poll":  # Freedom: whether polls and repeats of a poll are counted as one
         again += pause(state, "Check", now, "poll", retry_after)
-    return [*again, *insure(state, now, retry_after)] if state.alive else again
+    return beside(state, again, now, retry_after)
 
 
 def _unreadable(state: State, event: Event, now: float) -> list[State]:

@@ -10,6 +10,7 @@ from tests.oracle.session_state import NEAR, End, Slot, State, replace
 __all__ = [
     "ask",
     "ask_run",
+    "beside",
     "cut_short",
     "ended",
     "expired",
@@ -77,7 +78,7 @@ def _silence(state: State) -> tuple[float, float]:
     policy = state.setting.policy
     shortest = policy.silence if state.contact else min(policy.silence, policy.first_contact)
     longest = policy.silence if state.contact else max(policy.silence, policy.first_contact)
-    return state.silent_lo + shortest, state.silent_hi + longest
+    return state.silent_heard + shortest, max(state.silent_lost, state.silent_told) + longest
 
 
 def limits(state: State) -> set[float]:
@@ -86,7 +87,7 @@ def limits(state: State) -> set[float]:
         return set()
     policy = state.setting.policy
     lengths = {policy.silence} if state.contact else {policy.silence, policy.first_contact}
-    return {since + length for since in (state.silent_lo, state.silent_mid, state.silent_hi) for length in lengths}
+    return {since + length for since in state.silent_since for length in lengths}
 
 
 def cut_short(state: State, waiting: Slot, now: float) -> list[State]:
@@ -174,7 +175,8 @@ def ask_run(state: State, now: float, *rules: str) -> list[State]:
         return forced
     policy = state.setting.policy
     hi = min(now + policy.run_timeout, state.setting.end)  # D28
-    also = frozenset(at for at in (state.expiry,) if at is not None and now < at < hi)
+    binds = policy.expiry == "DOCUMENTED" and state.expiry is not None and now < state.expiry < hi
+    also = frozenset({state.expiry} if binds and state.expiry is not None else ())
     slot = Slot(kind="Run", lo=hi, hi=hi, also=also, issued=now, credential=state.credential, rules=rules)
     running = replace(
         state, state="RUNNING", slots=(slot,), run="alive", run_sent=now, unproven=False, insured=0, rested=0
@@ -201,6 +203,18 @@ def insure(state: State, now: float, retry_after: float | None = None) -> list[S
     exactly = _wait(replace(state, kept_by_server=True), "Check", now, lo, hi, retry_after, "D19", "R20")
     found = [one if one.end else replace(one, kept_by_server=kept) for one in exactly]
     return found if kept else found + _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20", "D1")
+
+
+def beside(state: State, again: list[State], now: float, retry_after: float | None = None) -> list[State]:
+    """A check that failed is repeated: `again`, but where `run` is alive at the pace of the insurance (D19).
+
+    Freedom: D1's check is no insurance, and READY has made `run` needless: at either pace.
+    """
+    if not state.alive:
+        return again
+    asks = state.expiry is not None and now >= state.expiry and not state.kept_by_server
+    own = [] if state.state == "RUNNING" and not asks else again
+    return [*own, *insure(state, now, retry_after)]
 
 
 def pause(
@@ -271,8 +285,7 @@ def _wait(
     if retry_after:
         # Freedom: to wait as one was told is no silence (D19 says both).
         told = now + retry_after
-        mid, hi = max(waiting.silent_mid, told), max(waiting.silent_hi, told)
-        waiting = replace(waiting, not_before=told, silent_mid=mid, silent_hi=hi)
+        waiting = replace(waiting, not_before=told, silent_told=max(waiting.silent_told, told))
     kept = state.slot("Wait")
     if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
         # A Wait is kept while its deadline stays.

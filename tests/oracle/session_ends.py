@@ -5,7 +5,7 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, cut_short, ended, expired, insure, must_end, pause, pressed
+from tests.oracle.session_ask import ask, beside, cut_short, ended, expired, must_end, pause, pressed
 from tests.oracle.session_state import NEAR, Slot, State, replace
 from tests.oracle.table import REASON
 from tests.oracle.vocabulary import Event
@@ -24,18 +24,28 @@ def over(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     else:
         assert event.refusal is not None
         reasons = REASON[event.refusal]
-    found = [*lost_for_good(state, reasons), *pressed(state, now)]
-    late = state.expiry is not None and now >= state.expiry
-    if late and event.kind == "Refused" and state.lost_gets == 0:
-        # Freedom: "a refusal then is EXPIRED" (D1), though another one than Download failed has a name of its own.
-        found.append(ended(state, "EXPIRED", reasons | {"EXPIRED"}, "D1"))
+    found = pressed(state, now)
     if event.refusal == "INVALID_FORMAT" and state.listed is None and slot.kind != "ListFormats":
-        # D12: without the preflight, the formats are asked for now, to name the alternatives. Freedom: or not.
-        naming = replace(state, naming=True)
-        gone = replace(naming.without("Run"), run="done")
-        found += [*ask(gone, "ListFormats", now, "D12"), *_renewed_first(gone)]
-        if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
-            found += ask(naming, "ListFormats", now, "D12")
+        found += _named_first(state, now)
+    else:
+        found += lost_for_good(state, reasons)
+    late = state.expiry is not None and now >= state.expiry
+    asked = event.refusal == "INVALID_TOKEN" or (slot.kind == "Check" and not state.kept_by_server)
+    if late and asked and event.kind == "Refused" and state.lost_gets == 0:
+        # Freedom: "a refusal then is EXPIRED" (D1), though another one than Download failed has a name of its own. A
+        # token of 300 s that is not known any more has expired, whoever asks, and whenever (R15, D36).
+        found.append(ended(state, "EXPIRED", reasons | {"EXPIRED"}, "D1"))
+    return found
+
+
+def _named_first(state: State, now: float) -> list[State]:
+    """D12: without the preflight, the formats are asked for now, to name the alternatives of a refused format."""
+    found = [file_lost(state)] if state.lost_gets else []
+    naming = replace(state, naming=True)
+    gone = replace(naming.without("Run"), run="done")
+    found += [*ask(gone, "ListFormats", now, "D12"), *_renewed_first(gone)]
+    if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
+        found += ask(naming, "ListFormats", now, "D12")
     return found
 
 
@@ -76,10 +86,9 @@ def renew(state: State, slot: Slot, now: float) -> list[State]:
     if state.armed:
         return ask(state, "RenewCredentials", now, "D16", then=slot.kind)
     if slot.kind == "Check" and state.alive and state.state == "RUNNING":
-        # D19 before D16: it ends no live run, and the next check may renew once more. Freedom: the pace, as of every
-        # check that failed beside a live run.
+        # D19 before D16: it ends no live run, and the next check may renew once more.
         again = replace(state, armed=True)
-        return [*insure(again, now), *pause(again, "Check", now, "Check")]
+        return beside(again, pause(again, "Check", now, "Check"), now)
     return [ended(state, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(state, now)]
 
 

@@ -21,9 +21,9 @@ def begin(job: Job, policy: Policy, *, now: float, end: float, number: int = 1, 
     """A session that has just begun: the preflight first, where there is one (D12)."""
     state = State(
         setting=Setting(job=job, policy=policy, end=end, number=number),
-        silent_lo=now,
-        silent_mid=now,
-        silent_hi=now,
+        silent_heard=now,
+        silent_lost=now,
+        silent_told=now,
         known=known,
     )
     first: list[State] = []
@@ -115,16 +115,17 @@ def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
         if renewed.run in {"unsent", "refused"} and slot.then == "Check":
             found += ask_run(renewed, now, "D16")
         return found
-    # No rule says what becomes of a renewal that did not come about: it may be tried again after a pause, within the
-    # limits of I13, or end the session; a `run` that is alive need not end for it (D19).
+    # No rule says what becomes of a renewal that did not come about. Freedom: it is tried again after a pause, within
+    # the limits of I13, or ends the session; but what is repeated everywhere else ends nothing here (the table).
     reasons = frozenset({"CREDENTIALS", "UNREACHABLE", "SERVER_ERROR", "PROTOCOL"})
     if event.kind == "Refused" and event.refusal is not None:
         reasons |= REASON.get(event.refusal, frozenset())
-    if event.refusal == "BUSY":  # Freedom: as of every 429, whether it is an answer at all (D19)
-        state = replace(state, silent_mid=max(state.silent_mid, now), silent_hi=max(state.silent_hi, now))
+    if event.refusal == "BUSY":  # Freedom: as of every 429 (D19)
+        state = replace(state, silent_told=max(state.silent_told, now))
     if state.naming:  # that is the end, whatever comes of this
         reasons = frozenset({"INVALID_FORMAT"})
-    found = [ended(state, "ERROR", reasons, "D16")]
+    refused = event.kind == "Refused" and event.refusal not in {"BUSY", "UNAVAILABLE", "NO_ENVELOPE"}
+    found = [ended(state, "ERROR", reasons, "D16")] if refused or state.naming else []
     found += pause(state, f"RenewCredentials {slot.then}", now, "renewal", event.retry_after)
     found += pause(state, slot.then, now, "renewal", event.retry_after)
     if state.alive:
@@ -150,35 +151,27 @@ def restored(possible: Iterable[State], saved: float, now: float, elapsed: float
 
     The time away ages the token, not the job's deadline. Everything in flight is still to be answered as lost.
     """
-    return frozenset(moved for state in possible for moved in _restored(state, saved, now - saved, elapsed))
+    return frozenset(_restored(state, saved, now - saved, elapsed) for state in possible)
 
 
-def _restored(state: State, saved: float, shift: float, elapsed: float) -> list[State]:
+def _restored(state: State, saved: float, shift: float, elapsed: float) -> State:
     if state.end is not None:
-        return [state]
+        return state
     # "Nobody held it" means that the 300 s ended inside the time away.
     unheld = state.expiry is not None and saved < state.expiry <= saved + elapsed
-    moved = replace(
+    return replace(
         state,
         setting=replace(state.setting, end=state.setting.end + shift),
         slots=tuple(_shifted(slot, shift) for slot in state.slots),
         init_sent=None if state.init_sent is None else state.init_sent + shift - elapsed,
-        # Freedom: no rule says whether silence goes on while nobody listens.
-        silent_lo=state.silent_lo + shift - elapsed,
-        silent_mid=state.silent_mid + shift,
-        silent_hi=state.silent_hi + shift,
+        # The time away ages the token (D43), and nothing else is changed (I9): neither silence nor `run` is older.
+        silent_heard=state.silent_heard + shift,
+        silent_lost=state.silent_lost + shift,
+        silent_told=state.silent_told + shift,
         run_sent=None if state.run_sent is None else state.run_sent + shift,
         not_before=state.not_before + shift if state.not_before else 0.0,
         away_expired=state.away_expired or unheld,
     )
-    policy = state.setting.policy
-    young = max(policy.early_error, policy.early_loss, policy.early_refusal)
-    sent = moved.run_sent
-    if elapsed == 0 or sent is None or saved + shift - sent > young or state.run == "done":
-        return [moved]
-    # Freedom: whether the time away ages `run` for the 5 s in which a loss proves nothing.
-    aged = tuple(replace(slot, issued=slot.issued - elapsed) if slot.kind == "Run" else slot for slot in moved.slots)
-    return [moved, replace(moved, run_sent=sent - elapsed, slots=aged)]
 
 
 def _shifted(slot: Slot, shift: float) -> Slot:

@@ -11,7 +11,12 @@ from tests.oracle.session_state import NEAR, Slot, State, replace
 from tests.oracle.table import REASON, row
 from tests.oracle.vocabulary import Event
 
-__all__ = ["run"]
+__all__ = ["run", "without_run"]
+
+
+def without_run(state: State, now: float) -> State:
+    """`run` is not alive any more. Freedom: the silence is counted from now, or from the last valid answer (D19)."""
+    return replace(state, silent_lost=now, silent_told=max(state.silent_told, now))
 
 
 def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[State]:
@@ -21,7 +26,7 @@ def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[S
     if said == "renew":
         return _run_refused(state, slot, now)
     if said == "repeat":  # proven never sent: the only loss that a second run may follow (I3)
-        return _unsent(replace(state, run="unsent", silent_mid=now, silent_hi=now), now)
+        return _unsent(replace(without_run(state, now), run="unsent"), now)
     if said in {"final", "protocol"}:  # D6: for the request's own sake
         return over(state, slot, event, now)
     if said == "poll" and name in {"lost", "busy"}:
@@ -32,10 +37,10 @@ def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[S
         return [
             after
             for fate in ("answered", "lost")
-            for after in _decided_by_check(replace(state, run=fate, silent_mid=now, silent_hi=now), now, None)
+            for after in _decided_by_check(replace(without_run(state, now), run=fate), now, None)
         ]
     assert said == "confirm", said
-    answered_no = replace(state, run="answered", silent_mid=now, silent_hi=now)
+    answered_no = replace(without_run(state, now), run="answered")
     found = _decided_by_check(answered_no, now, None)
     if answered_no.other() is None or answered_no.slot("Wait") is not None:
         found += ask(answered_no, "Check", now, "D6")  # Freedom: `check` confirms at once, or after a pause
@@ -48,7 +53,7 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
     early = state.setting.policy.early_refusal
     found: list[State] = []
     if age <= early and not state.run_repeated:
-        again = replace(state.only_run(), run="refused", run_repeated=True, silent_mid=now, silent_hi=now)
+        again = replace(without_run(state, now).only_run(), run="refused", run_repeated=True)
         if slot.credential < state.credential:
             found += ask_run(again, now, "D16", "I3")
         elif state.armed:
@@ -65,7 +70,7 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
             # Freedom: the credential is known to be dead; it may be renewed before `check` is refused for it.
             if gone.armed and gone.slot("RenewCredentials") is None:
                 found += ask(gone, "RenewCredentials", now, "D16", then="Check")
-            elif not gone.armed:
+            elif not gone.armed and age <= early + NEAR:
                 found.append(ended(gone, "ERROR", REASON["CREDENTIALS"], "D16"))
     return found
 
@@ -84,7 +89,7 @@ def _renewed_for(again: State, before: State) -> list[State]:
 def _run_lost(state: State, slot: Slot, now: float, *, loss: bool) -> list[State]:
     """D6: not a failure. Within 5 s of sending it proves nothing, and the run is unproven."""
     age, early = now - slot.issued, state.setting.policy.early_loss
-    gone = replace(state, run="lost", silent_mid=now, silent_hi=now)
+    gone = replace(without_run(state, now), run="lost")
     found = []
     if age >= early - NEAR:
         found.append(gone)

@@ -110,10 +110,11 @@ class State(NamedTuple):
     kept_by_server: bool = False  # D1's check has been answered
     away_expired: bool = False  # D43: the 300 s ended while nobody held the session
 
-    # D19's silence: since when at the earliest, and at the latest, that it may be counted from.
-    silent_lo: float = 0.0
-    silent_mid: float = 0.0  # where a refusal counts, but a 401 does not
-    silent_hi: float = 0.0
+    # D19's silence is counted from one of these: the last valid answer, which is the first of them, or the loss of
+    # `run` or a `get`, or when one was told to come back.
+    silent_heard: float = 0.0
+    silent_lost: float = 0.0
+    silent_told: float = 0.0
     contact: bool = False
 
     credential: int = 0  # renewals so far
@@ -140,6 +141,14 @@ class State(NamedTuple):
 
     def only_run(self) -> State:
         return replace(self, slots=tuple(slot for slot in self.slots if slot.kind == "Run"))
+
+    @property
+    def silent_since(self) -> tuple[float, float, float]:
+        return self.silent_heard, self.silent_lost, self.silent_told
+
+    def heard(self, now: float) -> State:
+        """A valid answer has come: any silence is over."""
+        return replace(self, silent_heard=now, silent_lost=now, silent_told=now, contact=True)
 
     @property
     def alive(self) -> bool:
@@ -228,7 +237,7 @@ def explain(possible: Iterable[State], seen: Seen) -> str:
 
 
 # Fields that hold clock readings, and those that only name commands.
-_TIMES = {"init_sent", "run_sent", "silent_lo", "silent_mid", "silent_hi", "not_before", "lo", "hi", "issued"}
+_TIMES = {"init_sent", "run_sent", "silent_heard", "silent_lost", "silent_told", "not_before", "lo", "hi", "issued"}
 
 
 def _relative(value: Any, name: str, now: float, rank: dict[int, int]) -> Any:

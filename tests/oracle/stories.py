@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from tests.oracle.table import is_valid
 from tests.oracle.traces import (
     Answered,
     Asked,
@@ -24,7 +25,7 @@ from tests.oracle.traces import (
     Superseded,
     Trace,
 )
-from tests.oracle.vocabulary import FINAL, Command, Event
+from tests.oracle.vocabulary import DOWNLOADS, FINAL, Command, Event
 
 __all__ = ["Facts", "Story", "Turn", "Violation", "exchanges", "lost", "read", "tokens"]
 
@@ -60,8 +61,7 @@ class Facts:
     owed: bool = False  # the credential has been refused, and not renewed since
     fresh: bool = False  # it has been renewed, and neither has anything succeeded since nor has a wait elapsed
     naming: bool = False  # the format has been refused: what is asked now only names the alternatives (D12)
-    heard_at: float = 0.0  # the last answer that was beyond doubt the server's
-    unheld_for: float = 0.0  # how long since then nobody held the job
+    heard_at: float = 0.0  # the last answer that was beyond doubt the server's; the time away moves it on (D43)
 
     @property
     def live(self) -> bool:
@@ -225,18 +225,16 @@ class _Reader:
         """D43: remaining times are kept, ages go on."""
         self.end += cause.at - self.saved_at
         facts = self.saved_facts
-        age = facts.age(self.saved_at)
+        age, gone = facts.age(self.saved_at), cause.at - self.saved_at
         ttl = self.story.began.policy.ttl
-        unheld = facts.token is not None and age < ttl <= age + (cause.at - self.saved_at)
-        away = facts.away + (cause.at - self.saved_at if facts.run is not None else 0.0)
-        gone = cause.at - self.saved_at
-        told = facts.told_until + gone if facts.told_until > self.saved_at else facts.told_until
+        unheld = facts.token is not None and age < ttl <= age + gone
+        away = facts.away + (gone if facts.run is not None else 0.0)
         self.facts = replace(
             facts,
             unheld=facts.unheld or unheld,
             away=away,
-            unheld_for=facts.unheld_for + gone,
-            told_until=told,
+            heard_at=facts.heard_at + gone,
+            told_until=facts.told_until + gone,
         )
         self.out = {
             command.number: Issued(at=self._issued_at(command), command=command, session=facts.session)
@@ -278,8 +276,8 @@ class _Reader:
 
     def _learn(self, turn: Turn, event: Event) -> None:
         facts = self.facts
-        if event.kind not in {"Lost", "Refused", "Cancelled", "WaitElapsed", "CredentialsRenewed"}:
-            facts = replace(facts, heard_at=turn.at, unheld_for=0.0)
+        if turn.kind in DOWNLOADS and is_valid(turn.kind, event):
+            facts = replace(facts, heard_at=turn.at)
         if event.kind == "TokenIssued" and turn.answered is not None:
             facts = replace(facts, token=event.token, init_sent=turn.answered.at)
         if event.kind == "FormatsListed":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.oracle.vocabulary import DOWNLOADS, Event
 
-__all__ = ["MEANING", "MOVES", "REASON", "REFUSAL_ORDER", "TEXT", "may_move", "meaning", "row"]
+__all__ = ["MEANING", "MOVES", "REASON", "REFUSAL_ORDER", "TEXT", "is_valid", "may_move", "meaning", "row"]
 
 # "The life of a session": nothing else moves (I1).
 MOVES = frozenset(
@@ -73,6 +73,10 @@ _ROW_OF_REFUSAL = {
     "NO_ENVELOPE": "lost",
     "UNREADABLE": "unreadable",
 }
+
+# Answers that show beyond doubt that the server, and not something before it, has answered (D16's success, D19's valid
+# answer). Of the other refusals no rule says it; a status that does not belong here is none.
+_VALID = frozenset({"success", "status ERROR", "status IN_PROGRESS", "status READY", "not kept"})
 
 # What an outcome may be called where the session ends for this refusal. Where the rules name no class, each that a
 # reader of them would accept.
@@ -145,3 +149,9 @@ def row(kind: str, event: Event) -> str:
 def meaning(kind: str, event: Event) -> str:
     """What this answer says to a client that asked `kind`."""
     return MEANING[row(kind, event), kind]
+
+
+def is_valid(kind: str, event: Event) -> bool:
+    """Whether this answer is beyond doubt one valid answer (D19)."""
+    name = row(kind, event)
+    return name in _VALID and (kind, name) != ("Get", "status READY")

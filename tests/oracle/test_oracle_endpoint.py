@@ -194,13 +194,14 @@ def test_a_dropped_run_aborts_nothing_but_by_the_switch() -> None:
     server.is_in("ERROR", 2.0)
 
 
-@pytest.mark.rules("D28")
+@pytest.mark.rules("D28", "D5")
 def test_a_run_that_takes_too_long_has_failed() -> None:
     server = running(ttl_policy="START")
     server.says(1800.9, "check", "IN_PROGRESS", token="A")
     for one in server.possible:
         assert endpoint_model.states(one, 1801.0)["A"] >= {"ERROR"}
     assert not server.may(Happens(kind="Generated", token="A"), 1801.0, Answer(number=2, says="OK"))
+    server.says(1801.0, "check", "ERROR", token="A")  # D5: the session lives, and its run has failed
 
 
 @pytest.mark.rules("D42", "D18")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.oracle.judge import judge
-from tests.oracle.test_oracle_judge_good import EXPIRED, LOST_RUN, RESUMED, SECTION_7, UNPROVEN
+from tests.oracle.test_oracle_judge_good import EXPIRED, LOST_RUN, NAMING, RESUMED, SECTION_7, UNPROVEN
 from tests.oracle.transcripts import parse
 
 # The beginnings of runs that are not told to their ends.
@@ -229,6 +229,9 @@ BEGINNINGS = {
     "R3 no report": then(BEGUN, "1 < 1 Refused refusal=NOT_IMPLEMENTED / 1 > 2 Wait 1.4"),
     "R9 no downloads": then(BEGUN, "1 < 1 Refused refusal=NO_DOWNLOADS / 1 > 2 Wait 1.4"),
     "R10 no such format": then(RUNNING, "1 < 2 Refused refusal=INVALID_FORMAT"),
+    "R10 goes on where nothing names it": edited(
+        NAMING.split("6    < 5")[0], ("5.2  > 5 ListFormats 35.2\n", "5.2 > 5 Wait 10\n")
+    ),
     "R14 no such token": then(RUNNING, "1 < 2 Refused refusal=INVALID_TOKEN"),
     "R23 get after ERROR": then(
         CHECKING,

@@ -243,6 +243,25 @@ EXPIRED = """
 7.1  ! EXPIRED EXPIRED RUNNING
 """
 
+# `check` is refused for the format while `run` is out; what `run` says then adds nothing to the question that is asked.
+NAMING = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+5.1  < 3 WaitElapsed
+5.1  > 4 Check 35.1
+5.2  < 4 Refused refusal=INVALID_FORMAT
+5.2  > 5 ListFormats 35.2
+5.3  < 2 Refused refusal=INVALID_FORMAT
+6    < 5 FormatsListed csv
+6    = ERROR
+6    ! ERROR INVALID_FORMAT RUNNING
+"""
+
 GOOD = {
     "section 7": SECTION_7,
     "lost run": LOST_RUN,
@@ -251,6 +270,7 @@ GOOD = {
     "unproven": UNPROVEN,
     "resumed": RESUMED,
     "expired": EXPIRED,
+    "naming": NAMING,
 }
 
 

@@ -66,13 +66,13 @@ class Client:
         self.possible = job_model.step(self.possible, event, at)
 
 
-def running(client: Client, at: float = 0.0) -> Client:
+def running(client: Client, at: float = 0.0, check: float = 5.0) -> Client:
     """Up to `run`, with numbers 3 and 4 outstanding."""
     client.shows("INIT", (1, "ListFormats", 30.0))
     client.hears(at, 1, "FormatsListed", formats=("image", "pdf", "csv"))
     client.shows("INIT", (2, "Init", at + 30.0))
     client.hears(at, 2, "TokenIssued", token="A")
-    client.shows("RUNNING", (3, "Run", at + 1800.0), (4, "Wait", at + 5.0))
+    client.shows("RUNNING", (3, "Run", at + 1800.0), (4, "Wait", at + check))
     return client
 
 
@@ -240,6 +240,121 @@ def test_once_run_is_lost_a_check_refused_again_is_final() -> None:
     client.may_not_show("RUNNING", (8, "RenewCredentials", 38.0))
     client.may_not_show("RUNNING", (8, "Wait", 8.5))
     client.ends("ERROR", "CREDENTIALS", "RUNNING")
+
+
+@pytest.mark.rules("D19")
+def test_beside_a_live_run_a_failed_check_is_repeated_at_the_pace_of_the_insurance() -> None:
+    for until, right in ((8.5, True), (13.5, True), (6.4, False), (14.0, False)):
+        client = running(Client())
+        client.hears(5.0, 4, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+        client.hears(6.0, 5, "Refused", refusal="UNAVAILABLE")
+        assert client.accepts("RUNNING", (3, "Run", 1800.0), (6, "Wait", until)) == right, until
+
+
+@pytest.mark.rules("D1")
+def test_a_check_that_was_sent_before_the_token_is_300_seconds_old_asks_nothing() -> None:
+    for sent, until, right in ((5.0, 9.0, True), (5.0, 13.0, False), (8.1, 13.0, True), (8.1, 9.0, False)):
+        client = running(Client(ttl=8.0, first_check=sent), check=sent)
+        client.hears(sent, 4, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", sent + 30.0))
+        client.hears(8.5, 5, "StatusReported", status="IN_PROGRESS")
+        assert client.accepts("RUNNING", (3, "Run", 1800.0), (6, "Wait", until)) == right, (sent, until)
+
+
+@pytest.mark.rules("D1", "D28")
+def test_only_the_clock_alone_ends_run_with_its_token() -> None:
+    for expiry, right in (("DOCUMENTED", True), ("CONFIRM", False)):
+        client = Client(preflight="OFF", expiry=expiry)
+        client.shows("INIT", (1, "Init", 30.0))
+        client.hears(0.0, 1, "TokenIssued", token="A")
+        assert client.accepts("RUNNING", (2, "Run", 300.0), (3, "Wait", 5.0)) == right, expiry
+
+
+@pytest.mark.rules("I3", "D6", "D16")
+def test_a_late_refusal_of_run_is_a_loss_and_no_end() -> None:
+    client = running(Client())
+    client.hears(1.0, 3, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (5, "RenewCredentials", 31.0))
+    client.hears(2.0, 5, "CredentialsRenewed")
+    client.shows("RUNNING", (6, "Run", 1802.0), (7, "Wait", 7.0))
+    client.hears(7.0, 7, "WaitElapsed")
+    client.shows("RUNNING", (6, "Run", 1802.0), (8, "Check", 37.0))
+    client.hears(20.0, 6, "Refused", refusal="CREDENTIALS")
+    assert not client.may_end("ERROR", "CREDENTIALS", "RUNNING")
+    client.shows("RUNNING", (8, "Check", 37.0))
+
+
+@pytest.mark.rules("D16")
+def test_only_a_success_lets_a_credential_be_renewed_again() -> None:
+    for event, right in (
+        ({"kind": "StatusReported", "status": "IN_PROGRESS"}, True),
+        ({"kind": "Refused", "refusal": "BUSY"}, False),
+        ({"kind": "Refused", "refusal": "UNREADABLE"}, False),
+    ):
+        client = running(Client())
+        client.hears(1.0, 3, "Lost", sent="UNKNOWN")
+        client.shows("RUNNING", (5, "Wait", 1.4))
+        client.hears(1.4, 5, "WaitElapsed")
+        client.shows("RUNNING", (6, "Check", 31.4))
+        client.hears(2.0, 6, "Refused", refusal="CREDENTIALS")
+        client.shows("RUNNING", (7, "RenewCredentials", 32.0))
+        client.hears(3.0, 7, "CredentialsRenewed")
+        client.shows("RUNNING", (8, "Check", 33.0))
+        client.hears(4.0, 8, **event)
+        client.shows("RUNNING", (9, "Wait", 4.5))
+        client.hears(4.5, 9, "WaitElapsed")
+        client.shows("RUNNING", (10, "Check", 34.5))
+        client.hears(5.0, 10, "Refused", refusal="CREDENTIALS")
+        assert client.accepts("RUNNING", (11, "RenewCredentials", 35.0)) == right, event
+        assert client.may_end("ERROR", "CREDENTIALS", "RUNNING") != right, event
+
+
+@pytest.mark.rules("D16", "D19")
+def test_a_renewal_that_was_lost_ends_nothing_and_one_that_was_refused_may() -> None:
+    for event, right in (({"kind": "Lost", "sent": "UNKNOWN"}, False), ({"kind": "Refused", "refusal": "OTHER"}, True)):
+        client = Client(preflight="OFF")
+        client.shows("INIT", (1, "Init", 30.0))
+        client.hears(1.0, 1, "Refused", refusal="CREDENTIALS")
+        client.shows("INIT", (2, "RenewCredentials", 31.0))
+        client.hears(2.0, 2, **event)
+        assert client.may_end("ERROR", "CREDENTIALS", "INIT") == right, event
+        client.shows("INIT", (3, "Wait", 2.4))
+
+
+@pytest.mark.rules("D12", "R10")
+def test_without_a_preflight_a_refused_format_is_named_first() -> None:
+    client = Client(preflight="OFF")
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    client.hears(1.0, 2, "Refused", refusal="INVALID_FORMAT")
+    assert not client.may_end("ERROR", "INVALID_FORMAT", "RUNNING")
+    client.shows("RUNNING", (4, "ListFormats", 31.0))
+    client.hears(2.0, 4, "FormatsListed", formats=("csv",))
+    client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
+
+
+@pytest.mark.rules("D1", "D27", "D36")
+def test_once_the_server_keeps_a_session_only_a_token_it_does_not_know_has_expired() -> None:
+    for refusal, reason, right in (
+        ("INVALID_TOKEN", "EXPIRED", True),
+        ("ELEMENT_NOT_ALLOWED", "ACCESS_DENIED", False),
+        ("OTHER", "REFUSED", False),
+    ):
+        client = running(Client(ttl=6.0))
+        client.hears(5.0, 4, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+        client.hears(5.5, 5, "StatusReported", status="IN_PROGRESS")
+        client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 7.0))
+        client.hears(7.0, 6, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (7, "Check", 37.0))
+        client.hears(7.5, 7, "StatusReported", status="IN_PROGRESS")
+        client.shows("RUNNING", (3, "Run", 1800.0), (8, "Wait", 14.0))
+        client.hears(14.0, 8, "WaitElapsed")
+        client.shows("RUNNING", (3, "Run", 1800.0), (9, "Check", 44.0))
+        client.hears(15.0, 9, "Refused", refusal=refusal)
+        assert client.may_end("EXPIRED", reason, "RUNNING") == right, refusal
 
 
 @pytest.mark.rules("D18")

@@ -164,10 +164,10 @@ def _without(one: _Of, now: float) -> _Of:
         errors=min(one.errors, 1),
         unreadable=min(one.unreadable, 1),
         lost_gets=min(one.lost_gets, 2),
-        silent_lo=max(one.silent_lo, ago.silence),
-        silent_mid=max(one.silent_mid, ago.silence),
+        silent_heard=max(one.silent_heard, ago.silence),
         # While `run` is alive nobody asks, and whatever ends that is the latest moment by itself.
-        silent_hi=max(one.silent_mid if one.alive else one.silent_hi, ago.silence),
+        silent_lost=max(one.silent_heard if one.alive else one.silent_lost, ago.silence),
+        silent_told=max(one.silent_heard if one.alive else one.silent_told, ago.silence),
         credential=0,
         waits=0,
         streak=0,
@@ -211,7 +211,7 @@ def _key(one: JobState | Reading, now: float) -> Hashable:
         (one.run, one.run_repeated, one.unproven),
         None if one.run_sent is None else max(one.run_sent, ago.young) - now,
         (one.errors, one.unreadable, one.lost_gets, one.kept_by_server, one.away_expired),
-        tuple(max(since, ago.silence) - now for since in (one.silent_lo, one.silent_mid, one.silent_hi)),
+        tuple(max(since, ago.silence) - now for since in one.silent_since),
         (one.contact, one.armed, one.owed),
         one.not_before - now if one.not_before > now else None,
     )

@@ -1,0 +1,99 @@
+"""Where a silence begins and ends (D19): what the rules leave open, and right beside it what they do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.oracle import job_model
+from tests.oracle.judge import judge
+from tests.oracle.test_oracle_session import Client, ready
+from tests.oracle.transcripts import parse
+
+
+def patient(**policy: object) -> Client:
+    """`run` is out; a request may take longer than a silence, so that its deadline shows where that ends."""
+    client = Client(preflight="OFF", silence=60.0, first_contact=60.0, request_timeout=310.0, **policy)
+    client.shows("INIT", (1, "Init", 60.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    return client
+
+
+@pytest.mark.rules("D19", "D43", "I9")
+def test_the_time_away_is_no_silence() -> None:
+    for until, right in ((1053.0, True), (1023.0, False), (1059.0, False), (1083.0, False)):
+        client = patient()
+        client.hears(1.0, 2, "Lost", sent="UNKNOWN")
+        client.shows("RUNNING", (4, "Wait", 1.4))
+        client.hears(1.4, 4, "WaitElapsed")
+        client.shows("RUNNING", (5, "Check", 61.0))
+        client.hears(2.0, 5, "StatusReported", status="IN_PROGRESS")
+        client.shows("RUNNING", (6, "Wait", 2.5))
+        client.hears(2.5, 6, "WaitElapsed")
+        client.shows("RUNNING", (7, "Check", 62.0))
+        client.hears(8.0, 7, "Refused", refusal="UNREADABLE")
+        client.shows("RUNNING", (8, "Wait", 8.5))
+        client.hears(8.5, 8, "WaitElapsed")
+        client.shows("RUNNING", (9, "Check", 62.0))
+        # The answer that ended the last silence was seven seconds old when this was saved, and is when it is taken up.
+        client.possible = job_model.restored(client.possible, saved=9.0, now=1000.0, elapsed=30.0)
+        client.hears(1000.0, 9, "Lost", sent="UNKNOWN")
+        client.shows("RUNNING", (10, "Wait", 1000.6))
+        client.hears(1000.6, 10, "WaitElapsed")
+        assert client.accepts("RUNNING", (11, "Check", until)) == right, until
+
+
+@pytest.mark.rules("D19", "D21")
+def test_after_a_lost_get_a_silence_may_begin_anew_and_a_refused_credential_ends_none() -> None:
+    for until, right in ((250.0, True), (255.0, False), (240.0, False), (260.0, False)):
+        client = patient()
+        client.hears(3.0, 2, "RunFinished")
+        client.shows("READY", (4, "Get", 3600.0))
+        client.hears(190.0, 4, "Refused", refusal="UNAVAILABLE")
+        client.shows("READY", (5, "Wait", 190.4))
+        client.hears(190.4, 5, "WaitElapsed")
+        client.shows("READY", (6, "Check", 250.0))
+        client.hears(195.0, 6, "Refused", refusal="CREDENTIALS")
+        assert client.accepts("READY", (7, "RenewCredentials", until)) == right, until
+
+
+@pytest.mark.rules("D19", "D21")
+def test_a_transfer_is_no_silence_that_could_end_the_session_when_it_is_lost() -> None:
+    client = ready(Client())
+    client.hears(800.0, 5, "Lost", sent="UNKNOWN")
+    assert not client.may_end("ERROR", "UNREACHABLE", "READY")
+    client.shows("READY", (6, "Wait", 800.4))
+
+
+# `check` is told OK, which is none of its answers: it does not end the silence that began at 1.
+DOES_NOT_BELONG = """
+0    begin preflight=OFF silence=60.0
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+1    < 2 RunFinished
+1    x 3
+1    = READY
+1    > 4 Get 3600
+1    < 4 StatusReported status=IN_PROGRESS
+1    > 5 Wait 1.4
+1.4  < 5 WaitElapsed
+1.4  > 6 Check 31.4
+31   < 6 StatusReported status=OK
+31   > 7 Wait 31.5
+31.5 < 7 WaitElapsed
+31.5 > 8 Check 61
+61   < 8 Lost sent=UNKNOWN
+61   = ERROR
+61   ! ERROR UNREACHABLE READY
+"""
+
+
+@pytest.mark.rules("D19")
+def test_a_status_that_does_not_belong_ends_no_silence() -> None:
+    assert judge(parse(DOES_NOT_BELONG)) == []
+    valid = DOES_NOT_BELONG.replace("StatusReported status=OK", "StatusReported status=IN_PROGRESS")
+    assert {one.rule for one in judge(parse(valid))} == {"I8"}
