@@ -23,7 +23,7 @@ def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
             done = replace(done.heard(now), armed=done.armed or row("Run", event) == "success")
         if event.retry_after:  # Freedom: to come back when one was told, though it was told to `run` (D19).
             told = now + event.retry_after
-            done = replace(done, silent_told=told, not_before=max(state.not_before, told))
+            done = replace(done, silent_told=max(done.silent_told, told), not_before=max(state.not_before, told))
         return _needless(done, now)
     found: list[State] = []
     for heard in _heard(state, slot, event, now):
@@ -48,7 +48,8 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if slot.kind == "Get" and name == "lost":
         # A transfer that takes its time is no silence, though it came to nothing (D21).
         took = now - slot.issued
-        state = replace(state, silent_heard=state.silent_heard + took, silent_told=state.silent_told + took)
+        told = state.silent_told + max(0.0, now - max(slot.issued, state.silent_told))
+        state = replace(state, silent_heard=state.silent_heard + took, silent_told=told)
     if name == "busy":
         # Freedom: the silence goes on, or begins when one was told to come back.
         return [replace(state, silent_told=max(state.silent_told, now))]

@@ -147,8 +147,9 @@ class State(NamedTuple):
         return self.silent_heard, self.silent_lost, self.silent_told
 
     def heard(self, now: float) -> State:
-        """A valid answer has come: any silence is over."""
-        return replace(self, silent_heard=now, silent_lost=now, silent_told=now, contact=True)
+        """A valid answer has come: any silence is over. Freedom: to wait as one was told is none (D19 says both)."""
+        told = max(self.not_before, now)
+        return replace(self, silent_heard=now, silent_lost=now, silent_told=told, contact=True)
 
     @property
     def alive(self) -> bool:

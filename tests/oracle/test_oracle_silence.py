@@ -65,6 +65,71 @@ def test_a_transfer_is_no_silence_that_could_end_the_session_when_it_is_lost() -
     client.shows("READY", (6, "Wait", 800.4))
 
 
+def until_26() -> Client:
+    """`run` was told at 6 to come back in 20 s, while a check is out."""
+    client = patient()
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client.hears(6.0, 2, "Refused", refusal="BUSY", retry_after=20.0)
+    client.shows("RUNNING", (4, "Check", 300.0))
+    return client
+
+
+# From READY at 7, or from the end of the Retry-After at 26.
+@pytest.mark.rules("D19")
+@pytest.mark.parametrize(("until", "right"), [(67.0, True), (86.0, True), (85.0, False), (87.0, False)])
+def test_a_retry_after_that_is_on_is_no_silence_whatever_else_is_answered(until: float, right: bool) -> None:
+    client = until_26()
+    client.hears(7.0, 4, "StatusReported", status="READY")
+    client.shows("READY", (5, "Get", 3600.0))
+    client.hears(7.0, 5, "Refused", refusal="CREDENTIALS")
+    assert client.accepts("READY", (6, "RenewCredentials", until)) == right
+
+
+# From READY at 6, from the refusal of the credential at 8, or from the end of the Retry-After at 27.
+@pytest.mark.rules("D19", "D16")
+@pytest.mark.parametrize(("until", "right"), [(66.0, True), (68.0, True), (87.0, True), (86.0, False), (88.0, False)])
+def test_a_refused_credential_takes_back_no_retry_after(until: float, right: bool) -> None:
+    client = patient()
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client.hears(6.0, 4, "StatusReported", status="READY")
+    client.shows("READY", (2, "Run", 1800.0), (5, "Get", 3600.0))
+    client.hears(7.0, 2, "Refused", refusal="BUSY", retry_after=20.0)
+    client.shows("READY", (5, "Get", 3600.0))
+    client.hears(8.0, 5, "Refused", refusal="CREDENTIALS")
+    assert client.accepts("READY", (6, "RenewCredentials", until)) == right
+
+
+# Over from the end of the Retry-After at 26 on; from READY at 7 on it would have been over already.
+@pytest.mark.rules("D19", "D21")
+@pytest.mark.parametrize(("at", "right"), [(67.0, True), (85.0, True), (87.0, False)])
+def test_a_get_that_was_never_sent_takes_back_no_retry_after(at: float, right: bool) -> None:
+    client = until_26()
+    client.hears(7.0, 4, "StatusReported", status="READY")
+    client.shows("READY", (5, "Get", 3600.0))
+    client.hears(at, 5, "Lost", sent="NOT_SENT")
+    assert client.may_end("ERROR", "UNREACHABLE", "READY")
+    assert client.accepts("READY", (6, "Wait", at + 0.4)) == right
+
+
+# From the loss of `run` at 7, or from the end of the Retry-After at 26.
+@pytest.mark.rules("D19", "I3")
+@pytest.mark.parametrize(("until", "right"), [(67.0, True), (86.0, True), (85.0, False), (87.0, False)])
+def test_a_run_that_was_never_sent_takes_back_no_retry_after(until: float, right: bool) -> None:
+    client = patient()
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client.hears(6.0, 4, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "RenewCredentials", 300.0))
+    client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=20.0)
+    client.shows("RUNNING", (2, "Run", 1800.0), (6, "Wait", 26.0))
+    client.hears(7.0, 2, "Lost", sent="NOT_SENT")
+    client.shows("RUNNING", (6, "Wait", 26.0))
+    client.hears(26.0, 6, "WaitElapsed")
+    assert client.accepts("RUNNING", (7, "RenewCredentials", until)) == right
+
+
 # `check` is told OK, which is none of its answers: it does not end the silence that began at 1.
 DOES_NOT_BELONG = """
 0    begin preflight=OFF silence=60.0

@@ -43,7 +43,7 @@ from tests.proof.copying import copy_download, copy_session
 from tests.proof.keys import download_key, session_key
 from tests.proof.product import JOB, RECEIPT
 from tests.proof.referee import JobReferee, SessionReferee
-from tests.proof.small_clock import CONSTANTS, EARLY
+from tests.proof.small_clock import EARLY, SHORT_CONSTANTS
 
 __all__ = ["JobAlone", "SessionAlone"]
 
@@ -188,7 +188,7 @@ class SessionAlone(_Alone):
         self.policy, self.now, self.log = policy, 0.0, []
         self.core = Session(JOB, policy=policy, now=0.0)
         end = policy.job_timeout
-        self.referee = SessionReferee.begun(self.core, JOB, policy, 0.0, end, **CONSTANTS)
+        self.referee = SessionReferee.begun(self.core, JOB, policy, 0.0, end, **SHORT_CONSTANTS)
 
     def copied(self) -> SessionAlone:
         new = SessionAlone.__new__(SessionAlone)
@@ -209,7 +209,7 @@ class JobAlone(_Alone):
     def __init__(self, policy: Policy) -> None:
         self.policy, self.now, self.log = policy, 0.0, []
         self.core = Download(JOB, policy=policy, now=0.0)
-        self.referee = JobReferee.begun(self.core, JOB, policy, 0.0, **CONSTANTS)
+        self.referee = JobReferee.begun(self.core, JOB, policy, 0.0, **SHORT_CONSTANTS)
 
     def copied(self) -> JobAlone:
         new = JobAlone.__new__(JobAlone)

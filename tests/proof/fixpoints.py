@@ -27,7 +27,7 @@ from tests.proof.endpoint_alone import EndpointAlone
 from tests.proof.exploring import Exploration, Failure, Model, explore
 from tests.proof.figures import record
 from tests.proof.product import World
-from tests.proof.small_clock import POLICY, SWITCHES, small_clock
+from tests.proof.small_clock import LIFE, POLICY, SHORT_LIFE, SWITCHES, small_clock
 
 __all__ = ["MODELS", "NAMES", "explored"]
 
@@ -49,9 +49,9 @@ _EARLY: Final = replace(SWITCHES, run_says_ok=RunSaysOk.AT_ONCE, ttl_policy=TtlP
 def _short(policy: Policy) -> Policy:
     """Alone, an end hears everything at every second: the clock is as short as it can be.
 
-    A request takes 1, silence and a transfer 2, the token 4, `run` and D1's question 5, the job 6.
+    A request takes 1, silence and a transfer 2, the token 3, `run` and D1's question 4, the job 5.
     """
-    return replace(policy, job_timeout=6.0, run_timeout=5.0, silence=2.0, first_contact=2.0)
+    return replace(policy, job_timeout=5.0, run_timeout=4.0, silence=2.0, first_contact=2.0)
 
 
 MODELS: Final[dict[str, Callable[[], Model]]] = {
@@ -104,7 +104,7 @@ def explored(group: str, *, by: str) -> int:
     if group == "endpoint":
         return _endpoint(by)
     for name in GROUPS[group]:
-        with small_clock():
+        with small_clock(life=SHORT_LIFE if group == "alone" else LIFE):
             try:
                 found = explore(MODELS[name](), most=5_000_000)
             except Failure as failure:

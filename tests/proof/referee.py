@@ -55,15 +55,15 @@ class _Referee:
     """
 
     model: Any
-    __slots__ = ("_keyed", "forgetful", "possible")
+    __slots__ = ("_at", "_keyed", "forgetful", "possible")
 
     def __init__(self, possible: frozenset[Any], *, forgetful: bool = False) -> None:
-        self.possible, self.forgetful = possible, forgetful
+        self.possible, self.forgetful, self._at = possible, forgetful, 0.0
         self._keyed: tuple[float, Hashable] | None = None
 
     def copied(self) -> Self:
         new = type(self)(self.possible, forgetful=self.forgetful)
-        new._keyed = self._keyed
+        new._keyed, new._at = self._keyed, self._at
         return new
 
     def agree(self, shown: Shown, now: float) -> None:
@@ -73,13 +73,19 @@ class _Referee:
         if not agreed:
             raise Broken(self.explain(told))
         self.possible, self._keyed = agreed, None
-        if self.forgetful:
-            self.possible = frozenset(_without(one, now) for one in agreed)
+        self._forget(now)
 
     def heard(self, event: Event, shown: Shown, now: float) -> None:
         """The core has taken an event."""
+        if now != self._at:
+            self._forget(now)  # time has passed: more of it is long ago
         self.possible = self.model.step(self.possible, event_of(event), now)
         self.agree(shown, now)
+
+    def _forget(self, now: float) -> None:
+        self._at = now
+        if self.forgetful:
+            self.possible = frozenset(_without(one, now) for one in self.possible)
 
     def explain(self, told: Seen) -> str:
         raise NotImplementedError
@@ -164,10 +170,7 @@ def _without(one: _Of, now: float) -> _Of:
         errors=min(one.errors, 1),
         unreadable=min(one.unreadable, 1),
         lost_gets=min(one.lost_gets, 2),
-        silent_heard=max(one.silent_heard, ago.silence),
-        # While `run` is alive nobody asks, and whatever ends that is the latest moment by itself.
-        silent_lost=max(one.silent_heard if one.alive else one.silent_lost, ago.silence),
-        silent_told=max(one.silent_heard if one.alive else one.silent_told, ago.silence),
+        **dict(zip(("silent_lo", "silent_mid", "silent_hi"), _silent(one, ago, now), strict=True)),
         credential=0,
         waits=0,
         streak=0,
@@ -175,6 +178,22 @@ def _without(one: _Of, now: float) -> _Of:
         insured=min(one.insured, 1),
         rested=0,
         not_before=one.not_before if one.not_before > now else 0.0,
+    )
+
+
+def _silent(one: Reading, ago: _Long, now: float) -> tuple[float, float, float]:
+    """The moments that a silence may be counted from, none of them longer ago than makes a difference.
+
+    A transfer that is out may yet prove to have been no silence: the first of them is as old as it was when that began.
+    While `run` is alive nobody asks, and whatever ends that is the latest moment by itself, but for a Retry-After.
+    """
+    get = one.slot("Get")
+    sent = now if get is None else get.issued
+    latest = one.silent_mid if one.alive and one.silent_hi <= now else one.silent_hi
+    return (
+        max(one.silent_lo, ago.silence - (now - sent)),
+        max(one.silent_mid, ago.silence),
+        max(latest, ago.silence),
     )
 
 
@@ -186,7 +205,9 @@ def _asks_when(one: Reading) -> bool:
 def _slot_without(slot: Slot, renewals: int, young: float) -> Slot:
     older = max(slot.credential - renewals, -1)
     match slot.kind:
-        case "Init" | "Check":
+        case (
+            "Init" | "Check" | "Get"
+        ):  # Init's age is its token's, a check's is asked by D1, a lost get's is no silence
             return replace(slot, credential=older, rules=())
         case "Run":
             return replace(slot, credential=older, rules=(), issued=max(slot.issued, young))
@@ -211,7 +232,7 @@ def _key(one: JobState | Reading, now: float) -> Hashable:
         (one.run, one.run_repeated, one.unproven),
         None if one.run_sent is None else max(one.run_sent, ago.young) - now,
         (one.errors, one.unreadable, one.lost_gets, one.kept_by_server, one.away_expired),
-        tuple(max(since, ago.silence) - now for since in one.silent_since),
+        tuple(since - now for since in _silent(one, ago, now)),
         (one.contact, one.armed, one.owed),
         one.not_before - now if one.not_before > now else None,
     )
@@ -219,7 +240,7 @@ def _key(one: JobState | Reading, now: float) -> Hashable:
 
 def _sent(slot: Slot, ago: _Long, now: float) -> float:
     match slot.kind:
-        case "Init" | "Check":
+        case "Init" | "Check" | "Get":
             return max(slot.issued, ago.token) - now
         case "Run":
             return max(slot.issued, ago.young) - now

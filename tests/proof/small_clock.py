@@ -15,13 +15,29 @@ from unittest.mock import patch
 from reportdl_core.policy import Expiry, Policy, Preflight
 from reportdl_core.switches import Switches
 
-__all__ = ["CONSTANTS", "EARLY", "FORGOTTEN", "LIFE", "OLDEST", "POLICY", "PROMPT", "SWITCHES", "small_clock"]
+__all__ = [
+    "CONSTANTS",
+    "EARLY",
+    "FORGOTTEN",
+    "LIFE",
+    "OLDEST",
+    "POLICY",
+    "PROMPT",
+    "SHORT_CONSTANTS",
+    "SHORT_LIFE",
+    "SWITCHES",
+    "small_clock",
+]
 
 LIFE: Final = 4.0
 PROMPT: Final = 0.0
 EARLY: Final = 1.0
 CONSTANTS: Final = {"ttl": LIFE, "early_error": EARLY, "early_refusal": PROMPT, "early_loss": PROMPT}
 """The same times, as the oracle takes them."""
+
+SHORT_LIFE: Final = 3.0
+SHORT_CONSTANTS: Final = {**CONSTANTS, "ttl": SHORT_LIFE}
+"""For an end alone, which hears everything at every second: one second less of a token."""
 
 POLICY: Final = Policy(
     expiry=Expiry.CONFIRM,
@@ -51,12 +67,12 @@ FORGOTTEN: Final = SWITCHES.remember + 1.0
 
 
 @contextmanager
-def small_clock() -> Iterator[None]:
-    """Inside, the core's three fixed times are small and its jitter is fixed."""
+def small_clock(*, life: float = LIFE) -> Iterator[None]:
+    """Inside, the core's three fixed times are small and its jitter is fixed. `life` is a token's."""
     core = "reportdl_core."
     with (
-        patch(core + "deadlines.TOKEN_LIFE", LIFE),
-        patch(core + "snapshots.TOKEN_LIFE", LIFE),
+        patch(core + "deadlines.TOKEN_LIFE", life),
+        patch(core + "snapshots.TOKEN_LIFE", life),
         patch(core + "record.PROMPT", PROMPT),
         patch(core + "record.EARLY_ERROR", EARLY),
         patch(core + "policy._fraction", lambda _seed, _number: 1.0),
