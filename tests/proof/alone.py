@@ -1,4 +1,4 @@
-"""Decides what can be told to one end alone: every event that can answer what is outstanding, at every moment.
+"""Decides what can be told to one end alone: every kind of answer to what is outstanding, at every moment.
 
 No server stands behind it, so that the client hears what no server would say, too. Time goes by in whole seconds:
 before, at and after each deadline. The oracle's model is stepped beside it and must permit every single step. Must
@@ -45,13 +45,30 @@ from tests.proof.product import JOB, RECEIPT
 from tests.proof.referee import JobReferee, SessionReferee
 from tests.proof.small_clock import EARLY, SHORT_CONSTANTS
 
-__all__ = ["JobAlone", "SessionAlone"]
+__all__ = ["STANDS_FOR", "JobAlone", "SessionAlone"]
 
-_REFUSALS: Final = (*((refusal, None) for refusal in Refusal), (Refusal.BUSY, 2.0))
+STANDS_FOR: Final = {
+    Refusal.NOT_IMPLEMENTED: (
+        Refusal.ELEMENT_NOT_ALLOWED,
+        Refusal.ELEMENT_NOT_FOUND,
+        Refusal.INVALID_STATE,
+        Refusal.INVALID_TOKEN,
+        Refusal.NO_DOWNLOADS,
+        Refusal.ENDPOINT_MISSING,
+    ),
+    Refusal.OTHER: (Refusal.METHOD_NOT_ALLOWED,),
+}
+"""One refusal for each row of the table of answers: the others of the row are told apart by the end's name alone."""
+
+_REPRESENTED: Final = frozenset(one for others in STANDS_FOR.values() for one in others)
+_REFUSALS: Final = (
+    *((refusal, None) for refusal in Refusal if refusal not in _REPRESENTED),
+    (Refusal.BUSY, 2.0),
+)
 
 
 def every_answer(command: Command) -> Iterable[tuple[Any, ...]]:
-    """All that a driver may report of this command, as labels."""
+    """All that a driver may report of this command, as labels; of refusals that mean the same, one."""
     match command:
         case Wait():
             yield ("elapsed",)

@@ -8,8 +8,11 @@ from unittest.mock import patch
 
 import pytest
 
-from reportdl_core import Download, Run
+from reportdl_core import Download, Refusal, Run
 from reportdl_core.lifecycle import State
+from tests.oracle.table import meaning
+from tests.oracle.vocabulary import DOWNLOADS, Event
+from tests.proof.alone import STANDS_FOR, SessionAlone
 from tests.proof.campaign import failure, simulated_chunk
 from tests.proof.copying import copy_download, copy_endpoint
 from tests.proof.exploring import Failure, explore
@@ -18,7 +21,7 @@ from tests.proof.keys import download_key
 from tests.proof.product import JOB, Fault, World
 from tests.proof.recording import Transcript
 from tests.proof.simulator import Simulation
-from tests.proof.small_clock import EARLY, POLICY, SWITCHES, small_clock
+from tests.proof.small_clock import EARLY, POLICY, SHORT_LIFE, SWITCHES, small_clock
 
 
 class Walk:
@@ -172,6 +175,39 @@ def test_the_explorer_bites(broken: str) -> None:
 def test_the_simulator_bites(broken: str) -> None:
     with BROKEN[broken]():
         assert any(failure(seed, oracle=True)[1] for seed in range(60))
+
+
+_LISTED, _ISSUED, _SECOND, _ALARM = (1, "listed", "pdf"), (2, "issued"), ("second",), ("alarm",)
+ASKED = {
+    "ListFormats": (),
+    "Init": (_LISTED,),
+    "Run": (_LISTED, _ISSUED),
+    "Check": (_LISTED, _ISSUED, _SECOND, _ALARM),
+    "Get": (_LISTED, _ISSUED, (3, "finished")),
+    "RenewCredentials": ((1, "refused", "CREDENTIALS", None),),
+}
+"""How a session alone comes to have each command outstanding."""
+
+
+@pytest.mark.rules("D15", "D26")
+@pytest.mark.parametrize("kind", ASKED)
+def test_one_refusal_stands_for_those_that_mean_the_same(kind: str) -> None:
+    def told(refusal: Refusal) -> tuple[Any, ...]:
+        session = MODELS["session alone"]()
+        assert isinstance(session, SessionAlone)
+        for label in ASKED[kind]:
+            session.make(label)
+        (number,) = (one.number for one in session.core.outstanding if type(one).__name__ == kind)
+        session.make((number, "refused", refusal.name, None))
+        return session.core.state, [(type(one), one.deadline) for one in session.core.outstanding]
+
+    with small_clock(life=SHORT_LIFE):
+        for chosen, others in STANDS_FOR.items():
+            for other in others:
+                assert told(chosen) == told(other)
+                if kind in DOWNLOADS:
+                    rows = {meaning(kind, Event(number=1, kind="Refused", refusal=one.name)) for one in (chosen, other)}
+                    assert len(rows) == 1
 
 
 @pytest.mark.rules("I9")
