@@ -92,6 +92,8 @@ class _Referee:
 
     def key(self, now: float) -> Hashable:
         """The readings, wherever the clock and the numbers stand; of a forgetful referee alone."""
+        if self._at != now:
+            self._forget(now)
         if self._keyed is None or self._keyed[0] != now:
             self._keyed = now, frozenset(_key(one, now) for one in self.possible)
         return self._keyed[1]
@@ -148,7 +150,7 @@ class _Long(NamedTuple):
 def _long(policy: Told, now: float) -> _Long:
     return _Long(
         token=now - policy.ttl - policy.expiry_margin - policy.request_timeout - 1.0,
-        silence=now - max(policy.silence, policy.first_contact) - 1.0,
+        silence=now - max(policy.silence, policy.first_contact),
         young=now - max(policy.early_error, policy.early_loss, policy.early_refusal) - 1.0,
     )
 
@@ -161,16 +163,23 @@ def _without(one: _Of, now: float) -> _Of:
     """
     if isinstance(one, JobState):
         return replace(one, session=_without(one.session, now))
-    ago, renewals = _long(one.setting.policy, now), one.credential
+    policy, renewals = one.setting.policy, one.credential
+    ago = _long(policy, now)
+    run, sent = _run(one, ago.young)
+    lo, mid, hi = _silent(one, ago.silence, now)
     return replace(
         one,
-        slots=tuple(_slot_without(slot, renewals, ago.young) for slot in one.slots),
+        slots=tuple(_slot_without(slot, renewals, ago) for slot in one.slots),
         init_sent=None if one.token is None or one.init_sent is None else max(one.init_sent, ago.token),
-        run_sent=max(one.run_sent, ago.young) if one.run_sent is not None and _asks_when(one) else None,
-        errors=min(one.errors, 1),
+        run=run,
+        run_sent=sent,
+        errors=min(one.errors, 1) if sent is not None else 0,
         unreadable=min(one.unreadable, 1),
         lost_gets=min(one.lost_gets, 2),
-        **dict(zip(("silent_lo", "silent_mid", "silent_hi"), _silent(one, ago, now), strict=True)),
+        silent_lo=lo,
+        silent_mid=mid,
+        silent_hi=hi,
+        contact=one.contact or policy.silence == policy.first_contact,
         credential=0,
         waits=0,
         streak=0,
@@ -181,36 +190,40 @@ def _without(one: _Of, now: float) -> _Of:
     )
 
 
-def _silent(one: Reading, ago: _Long, now: float) -> tuple[float, float, float]:
+def _silent(one: Reading, over: float, now: float) -> tuple[float, float, float]:
     """The moments that a silence may be counted from, none of them longer ago than makes a difference.
 
-    A transfer that is out may yet prove to have been no silence: the first of them is as old as it was when that began.
-    While `run` is alive nobody asks, and whatever ends that is the latest moment by itself, but for a Retry-After.
+    One that began at `over` may be too long, and one before that must be. A transfer that is out may yet prove to have
+    been no silence: the first of them is as old as it was when that began. While `run` is alive nobody asks, and
+    whatever ends that is the latest moment by itself, but for a Retry-After that is on.
     """
     get = one.slot("Get")
-    sent = now if get is None else get.issued
-    latest = one.silent_mid if one.alive and one.silent_hi <= now else one.silent_hi
-    return (
-        max(one.silent_lo, ago.silence - (now - sent)),
-        max(one.silent_mid, ago.silence),
-        max(latest, ago.silence),
-    )
+    lo = max(one.silent_lo, over if get is None else over - (now - get.issued))
+    if one.alive:
+        return lo, lo, one.silent_hi if one.silent_hi > now else lo
+    return lo, max(one.silent_mid, over), max(one.silent_hi, over - 1.0)
 
 
-def _asks_when(one: Reading) -> bool:
-    """Whether it makes a difference when `run` was sent: to the insurance, and to an ERROR that may be too early."""
-    return one.run == "alive" or (one.run in {"lost", "unsent", "refused"} and one.state == "RUNNING")
+def _run(one: Reading, young: float) -> tuple[str, float | None]:
+    """What became of `run`, and when it was sent: the insurance asks that, and an ERROR that may be too early (D18)."""
+    if one.run_sent is None:
+        return one.run, None
+    if one.alive or (one.run in {"unsent", "refused"} and one.state == "RUNNING"):
+        return one.run, max(one.run_sent, young)
+    if one.state != "RUNNING":
+        return ("done" if one.run in {"lost", "answered"} else one.run), None
+    if one.run == "lost":
+        return ("lost", one.run_sent) if one.run_sent > young else ("answered", None)
+    return one.run, None
 
 
-def _slot_without(slot: Slot, renewals: int, young: float) -> Slot:
+def _slot_without(slot: Slot, renewals: int, ago: _Long) -> Slot:
     older = max(slot.credential - renewals, -1)
     match slot.kind:
-        case (
-            "Init" | "Check" | "Get"
-        ):  # Init's age is its token's, a check's is asked by D1, a lost get's is no silence
-            return replace(slot, credential=older, rules=())
+        case "Init" | "Check" | "Get":  # a token's age, whether a check was D1's, a transfer that was no silence
+            return replace(slot, credential=older, rules=(), issued=max(slot.issued, ago.token))
         case "Run":
-            return replace(slot, credential=older, rules=(), issued=max(slot.issued, young))
+            return replace(slot, credential=older, rules=(), issued=max(slot.issued, ago.young))
         case "Wait":
             return replace(slot, credential=0, rules=(), issued=0.0)
         case _:
@@ -218,31 +231,29 @@ def _slot_without(slot: Slot, renewals: int, young: float) -> Slot:
 
 
 def _key(one: JobState | Reading, now: float) -> Hashable:
-    """Times from `now`; time may have passed since the reading was made."""
+    """A reading `_without` what makes no difference, with times from `now`."""
     if isinstance(one, JobState):
         return _key(one.session, now), one.sessions, one.lost, one.unheld, one.unproven, one.over
-    ago = _long(one.setting.policy, now)
     return (
         one.state,
         one.end,
         one.setting.end - now,
-        tuple((slot.kind, slot.hi - now, _sent(slot, ago, now), slot.credential, slot.then) for slot in one.slots),
+        tuple(
+            (
+                slot.kind,
+                slot.hi - now,
+                0.0 if slot.kind in {"Wait", "RenewCredentials"} else slot.issued - now,
+                slot.credential,
+                slot.then,
+            )
+            for slot in one.slots
+        ),
         (one.listed is not None, one.naming, one.token is not None),
-        None if one.init_sent is None else max(one.init_sent, ago.token) - now,
+        None if one.init_sent is None else one.init_sent - now,
         (one.run, one.run_repeated, one.unproven),
-        None if one.run_sent is None else max(one.run_sent, ago.young) - now,
+        None if one.run_sent is None else one.run_sent - now,
         (one.errors, one.unreadable, one.lost_gets, one.kept_by_server, one.away_expired),
-        tuple(since - now for since in _silent(one, ago, now)),
+        (one.silent_lo - now, one.silent_mid - now, one.silent_hi - now),
         (one.contact, one.armed, one.owed),
-        one.not_before - now if one.not_before > now else None,
+        one.not_before - now if one.not_before else None,
     )
-
-
-def _sent(slot: Slot, ago: _Long, now: float) -> float:
-    match slot.kind:
-        case "Init" | "Check" | "Get":
-            return max(slot.issued, ago.token) - now
-        case "Run":
-            return max(slot.issued, ago.young) - now
-        case _:
-            return 0.0
