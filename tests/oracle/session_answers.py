@@ -20,7 +20,10 @@ def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if slot.kind == "Run" and state.state != "RUNNING":
         done = replace(without_run(state, now), run="done")
         if is_valid("Run", event):
-            done = replace(done.heard(now), armed=done.armed or row("Run", event) == "success")
+            success = row("Run", event) == "success"
+            heard = replace(done.heard(now), armed=done.armed or success)
+            # EXCEPTION: a status but OK may count for nothing. D19 does not leave that: it goes with the fault it covers.
+            return [*_needless(heard, now), *([] if success else _needless(done, now))]
         if event.retry_after:  # Freedom: to come back when one was told, though it was told to `run` (D19).
             told = now + event.retry_after
             done = replace(done, silent_told=max(done.silent_told, told), not_before=max(state.not_before, told))
@@ -46,10 +49,12 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
         # Freedom: as after a lost `run`, the silence goes on from where it was, or begins now.
         state = replace(state, silent_lost=now)
     if slot.kind == "Get" and name == "lost":
-        # A transfer that takes its time is no silence, though it came to nothing (D21).
-        took = now - slot.issued
-        told = state.silent_told + max(0.0, now - max(slot.issued, state.silent_told))
-        state = replace(state, silent_heard=state.silent_heard + took, silent_told=told)
+        # A transfer that takes its time is no silence, though it came to nothing (D21); but `run` may have been heard
+        # while it went on.
+        heard, told = (
+            since + max(0.0, now - max(slot.issued, since)) for since in (state.silent_heard, state.silent_told)
+        )
+        state = replace(state, silent_heard=heard, silent_told=told)
     if name == "busy":
         # Freedom: the silence goes on, or begins when one was told to come back.
         return [replace(state, silent_told=max(state.silent_told, now))]

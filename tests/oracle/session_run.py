@@ -108,7 +108,8 @@ def _decided_by_check(state: State, now: float, retry_after: float | None) -> li
         return poll(state, now, retry_after)
     told = now + retry_after if retry_after else 0.0  # poll then, and not before
     # Once `run` is lost pauses begin at 0.5 s, whatever was repeated before (D19). Freedom: or they go on growing.
-    return [replace(state, not_before=max(state.not_before, told), streak=0, cause=""), *pressed(state, now)]
+    held = replace(state, not_before=max(state.not_before, told), silent_told=max(state.silent_told, told))
+    return [replace(held, streak=0, cause=""), *pressed(held, now)]
 
 
 def _unsent(state: State, now: float) -> list[State]:

@@ -130,6 +130,32 @@ def test_a_run_that_was_never_sent_takes_back_no_retry_after(until: float, right
     assert client.accepts("RUNNING", (7, "RenewCredentials", until)) == right
 
 
+@pytest.mark.rules("D19", "D21")
+def test_a_transfer_is_taken_off_the_silence_once_it_goes_on_after_the_last_answer() -> None:
+    client = patient()
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client.hears(6.0, 4, "StatusReported", status="READY")
+    client.shows("READY", (2, "Run", 1800.0), (5, "Get", 3600.0))
+    client.hears(100.0, 2, "RunFinished")
+    client.shows("READY", (5, "Get", 3600.0))
+    client.hears(130.0, 5, "Lost", sent="UNKNOWN")
+    client.may_not_show("READY", (6, "Check", 160.0))  # 60 s from what `run` said, though the transfer went on
+    client.may_not_show("READY", (6, "Check", 284.0))  # all of the transfer, though `run` said something in it
+    client.shows("READY", (6, "Check", 190.0))
+    client.hears(190.0, 6, "Lost", sent="UNKNOWN")
+    client.ends("ERROR", "UNREACHABLE", "READY")
+
+
+# `check` at 5 is refused at 10, renewed at 12: from the Retry-After's end at 26, from `run` at 6, from the token at 0.
+@pytest.mark.rules("D19")
+@pytest.mark.parametrize(("until", "right"), [(86.0, True), (66.0, True), (60.0, True), (72.0, False), (87.0, False)])
+def test_a_retry_after_is_no_silence_though_something_else_is_out(until: float, right: bool) -> None:
+    client = until_26()
+    client.hears(10.0, 4, "Refused", refusal="CREDENTIALS")
+    assert client.accepts("RUNNING", (5, "RenewCredentials", until)) == right
+
+
 # `check` is told OK, which is none of its answers: it does not end the silence that began at 1.
 DOES_NOT_BELONG = """
 0    begin preflight=OFF silence=60.0

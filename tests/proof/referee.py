@@ -166,7 +166,7 @@ def _without(one: _Of, now: float) -> _Of:
     policy, renewals = one.setting.policy, one.credential
     ago = _long(policy, now)
     run, sent = _run(one, ago.young)
-    lo, mid, hi = _silent(one, ago.silence, now)
+    heard, lost, told = _silent(one, ago.silence, now)
     return replace(
         one,
         slots=tuple(_slot_without(slot, renewals, ago) for slot in one.slots),
@@ -176,9 +176,9 @@ def _without(one: _Of, now: float) -> _Of:
         errors=min(one.errors, 1) if sent is not None else 0,
         unreadable=min(one.unreadable, 1),
         lost_gets=min(one.lost_gets, 2),
-        silent_lo=lo,
-        silent_mid=mid,
-        silent_hi=hi,
+        silent_heard=heard,
+        silent_lost=lost,
+        silent_told=told,
         contact=one.contact or policy.silence == policy.first_contact,
         credential=0,
         waits=0,
@@ -193,15 +193,19 @@ def _without(one: _Of, now: float) -> _Of:
 def _silent(one: Reading, over: float, now: float) -> tuple[float, float, float]:
     """The moments that a silence may be counted from, none of them longer ago than makes a difference.
 
-    One that began at `over` may be too long, and one before that must be. A transfer that is out may yet prove to have
-    been no silence: the first of them is as old as it was when that began. While `run` is alive nobody asks, and
-    whatever ends that is the latest moment by itself, but for a Retry-After that is on.
+    One that began at `over` may be too long, and if each began before that it must be. A transfer that is out may yet
+    prove to have been no silence: what it takes counts for nothing until it is answered. While `run` is alive nobody
+    asks, and its end is the latest moment by itself, but for a Retry-After that is on.
     """
     get = one.slot("Get")
-    lo = max(one.silent_lo, over if get is None else over - (now - get.issued))
+    before = over if get is None else over - (now - get.issued)
+    heard = max(one.silent_heard, before)
     if one.alive:
-        return lo, lo, one.silent_hi if one.silent_hi > now else lo
-    return lo, max(one.silent_mid, over), max(one.silent_hi, over - 1.0)
+        return heard, heard, one.silent_told if one.silent_told > now else heard
+    if get is None and max(one.silent_lost, one.silent_told) <= over:  # only the later of the two is asked for
+        latest = max(one.silent_lost, one.silent_told, over - 1.0)
+        return heard, latest, latest
+    return heard, max(one.silent_lost, over - 1.0), max(one.silent_told, before - 1.0)
 
 
 def _run(one: Reading, young: float) -> tuple[str, float | None]:
@@ -253,7 +257,7 @@ def _key(one: JobState | Reading, now: float) -> Hashable:
         (one.run, one.run_repeated, one.unproven),
         None if one.run_sent is None else one.run_sent - now,
         (one.errors, one.unreadable, one.lost_gets, one.kept_by_server, one.away_expired),
-        (one.silent_lo - now, one.silent_mid - now, one.silent_hi - now),
+        tuple(since - now for since in one.silent_since),
         (one.contact, one.armed, one.owed),
         one.not_before - now if one.not_before else None,
     )
