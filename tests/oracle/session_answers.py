@@ -22,7 +22,7 @@ def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
         if is_valid("Run", event):
             success = row("Run", event) == "success"
             heard = replace(done.heard(now), armed=done.armed or success)
-            # EXCEPTION: a status but OK may count for nothing. D19 does not leave that: it goes with the fault it covers.
+            # EXCEPTION: a status but OK may count for nothing. D19 leaves no such thing; it goes when that is mended.
             return [*_needless(heard, now), *([] if success else _needless(done, now))]
         if event.retry_after:  # Freedom: to come back when one was told, though it was told to `run` (D19).
             told = now + event.retry_after
