@@ -37,7 +37,7 @@ CONSTANTS: Final = {"ttl": LIFE, "early_error": EARLY, "early_refusal": PROMPT, 
 
 SHORT_LIFE: Final = 3.0
 SHORT_CONSTANTS: Final = {**CONSTANTS, "ttl": SHORT_LIFE}
-"""For an end alone, which hears everything at every second: one second less of a token."""
+"""For a client alone, which hears everything at every second: one second less of a token."""
 
 POLICY: Final = Policy(
     expiry=Expiry.CONFIRM,
