@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from tests.oracle.session_ask import ask, ask_run, beside, cut_short, ended, insure, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
-from tests.oracle.session_run import run, without_run
-from tests.oracle.session_state import NEAR, Slot, State, replace
+from tests.oracle.session_run import run
+from tests.oracle.session_state import NEAR, Slot, State, replace, without_run
 from tests.oracle.table import is_valid, meaning, row
 from tests.oracle.vocabulary import Event
 

@@ -6,7 +6,7 @@ Each function gives every continuation that the rules permit.
 from __future__ import annotations
 
 from tests.oracle.session_ask import ask, beside, cut_short, ended, expired, must_end, pause, pressed
-from tests.oracle.session_state import NEAR, Slot, State, replace
+from tests.oracle.session_state import NEAR, Slot, State, replace, without_run
 from tests.oracle.table import REASON
 from tests.oracle.vocabulary import Event
 
@@ -42,7 +42,7 @@ def _named_first(state: State, now: float) -> list[State]:
     """D12: without the preflight, the formats are asked for now, to name the alternatives of a refused format."""
     found = [file_lost(state)] if state.lost_gets else []
     naming = replace(state, naming=True)
-    gone = replace(naming.without("Run"), run="done")
+    gone = replace(without_run(naming, now).without("Run"), run="done")
     found += [*ask(gone, "ListFormats", now, "D12"), *_renewed_first(gone)]
     if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
         found += ask(naming, "ListFormats", now, "D12")

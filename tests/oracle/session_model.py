@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tests.oracle.session_answers import answered
 from tests.oracle.session_ask import ask, ask_run, ended, hold, insure, pause, pressed
-from tests.oracle.session_state import Setting, Slot, State, replace
+from tests.oracle.session_state import Setting, Slot, State, replace, without_run
 from tests.oracle.table import MEANING, REASON, row
 from tests.oracle.vocabulary import Event, Job, Policy
 
@@ -53,7 +53,7 @@ def _step(state: State, event: Event, now: float) -> list[State]:
     if slot.kind == "RenewCredentials":
         return _counted(_renewal(rest, slot, event, now), event.kind != "CredentialsRenewed")
     if state.naming and slot.kind == "Run":
-        done = replace(rest, run="done")
+        done = replace(without_run(rest, now), run="done")
         return [done, *pressed(done, now)]
     answer = _named if state.naming else answered
     said = MEANING.get((row(slot.kind, event), slot.kind))

@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from tests.oracle.session_ask import ask, ask_run, ended, must_end, pause, poll, pressed
 from tests.oracle.session_ends import over, ready
-from tests.oracle.session_state import NEAR, Slot, State, replace
+from tests.oracle.session_state import NEAR, Slot, State, replace, without_run
 from tests.oracle.table import REASON, row
 from tests.oracle.vocabulary import Event
 
-__all__ = ["run", "without_run"]
-
-
-def without_run(state: State, now: float) -> State:
-    """`run` is not alive any more. Freedom: the silence is counted from now, or from the last valid answer (D19)."""
-    return replace(state, silent_lost=now, silent_told=max(state.silent_told, now))
+__all__ = ["run"]
 
 
 def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[State]:

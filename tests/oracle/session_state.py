@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from tests.oracle.vocabulary import WITH_TOKEN, Command, Job, Outcome, Policy
 
-__all__ = ["NEAR", "End", "Seen", "Setting", "Slot", "State", "agree", "explain", "relative", "replace"]
+__all__ = ["NEAR", "End", "Seen", "Setting", "Slot", "State", "agree", "explain", "relative", "replace", "without_run"]
 
 # A client may round times to a grid of its own: two readings nearer than this are one.
 NEAR = 0.002
@@ -164,6 +164,11 @@ class State(NamedTuple):
     @property
     def format(self) -> str:
         return self.spelled if self.spelled is not None else self.setting.job.format
+
+
+def without_run(state: State, now: float) -> State:
+    """`run` is not alive any more. Freedom: the silence is counted from now, or from the last valid answer (D19)."""
+    return replace(state, silent_lost=now, silent_told=max(state.silent_told, now))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

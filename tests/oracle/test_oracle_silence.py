@@ -172,6 +172,17 @@ def test_what_a_needless_run_says_is_a_valid_answer() -> None:
         client.shows("READY", (6, "RenewCredentials", 160.0))
 
 
+# From the token at 0 the silence would be over at 60; `run`, which refused the format, ended at 100.
+@pytest.mark.rules("D19", "D12")
+@pytest.mark.parametrize(("until", "right"), [(160.0, True), (161.0, False), (159.0, False)])
+def test_the_question_for_the_alternatives_may_begin_a_silence_where_run_ended(until: float, right: bool) -> None:
+    client = patient()
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client.hears(100.0, 2, "Refused", refusal="INVALID_FORMAT")
+    assert client.accepts("RUNNING", (5, "ListFormats", until)) == right
+
+
 # `check` is told OK, which is none of its answers: it does not end the silence that began at 1.
 DOES_NOT_BELONG = """
 0    begin preflight=OFF silence=60.0
