@@ -89,7 +89,10 @@ def explore(start: Model, *, most: int = 2_000_000, every: int = 101, ending: bo
     waiting: deque[tuple[int, int, Model]] = deque([(0, 0, start)])
     while waiting:
         index, depth, model = waiting.popleft()
-        labels = model.moves()
+        try:
+            labels = model.moves()
+        except Exception as error:
+            raise _failure(found, start, index, None, f"{type(error).__name__}: {error}") from error
         if not labels:
             found.ends += 1
             if not model.over():

@@ -170,6 +170,14 @@ def test_the_explorer_bites(broken: str) -> None:
     assert failed.value.story, "and tells how"
 
 
+@pytest.mark.rules("I3", "I7")
+@pytest.mark.parametrize("broken", ["second run", "late answers honoured"])
+def test_the_explorer_bites_a_client_alone(broken: str) -> None:
+    with small_clock(life=SHORT_LIFE), BROKEN[broken](), pytest.raises(Failure) as failed:
+        explore(MODELS["session alone"]())
+    assert failed.value.story, "and tells how"
+
+
 @pytest.mark.rules("I3", "I6", "I7")
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 def test_the_simulator_bites(broken: str) -> None:
