@@ -12,6 +12,7 @@ from typing import Final
 from reportdl_core import Check, Download, Init, Reason, Secret
 from reportdl_core.endpoint_session import Served
 from reportdl_core.facts import RunPhase
+from reportdl_core.lifecycle import FINAL
 from reportdl_core.session import Session
 
 __all__ = ["download_key", "served_key", "session_key"]
@@ -79,6 +80,7 @@ def served_key(served: Served, now: float, *, calls: Callable[[int], int], oldes
     """
     return (
         served.cell.state,
+        None if served.cell.state in FINAL else max(served.began - now, -oldest),  # no token slides beyond an age
         max(served.expires - now, -oldest),
         max(served.run_until - now, -oldest),
         served.format,
