@@ -121,10 +121,14 @@ class Record:
     # -- good answers -------------------------------------------------------------------------------------------
 
     def _on_valid(self, now: float) -> None:
+        self._hear(now)
         # Any success re-arms the renewal: a credential of five minutes needs several in one run (D16).
-        self.facts.heard, self.facts.quiet_since, self.facts.silence = True, now, Silence.NOTHING
         if self.facts.renewal is Renewal.SPENT:
             self.facts.renewal = Renewal.ARMED
+
+    def _hear(self, now: float) -> None:
+        # One valid answer ends a silence (D19).
+        self.facts.heard, self.facts.quiet_since, self.facts.silence = True, now, Silence.NOTHING
 
     def _on_formats_listed(self, event: FormatsListed, now: float) -> None:
         facts = self.facts
@@ -216,6 +220,8 @@ class Record:
     def _on_run_failure(self, command: Run, event: Failure, answer: Answer, now: float) -> None:
         facts = self.facts
         facts.run = RunPhase.OVER
+        if facts.ready and isinstance(event, StatusReported):
+            self._hear(now)  # needless as it is, the server has spoken
         if facts.ready or facts.naming:
             return  # `check` saw the file, or the format is refused: whatever becomes of `run` now, it changes nothing
         prompt = facts.run_sent is not None and now - facts.run_sent <= PROMPT

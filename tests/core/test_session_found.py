@@ -106,6 +106,17 @@ class TestRunAnswersAfterTheFileWasSeen:
         play.at(400.0) >> Refused(number=play[Get], refusal=Refusal.CREDENTIALS)
         play << RenewCredentials  # `run`'s OK was a success: the renewal is armed again
 
+    @pytest.mark.parametrize("status", Status)
+    @pytest.mark.rules("D19")
+    def test_whatever_status_it_says_the_server_has_spoken(self, status: Status) -> None:
+        play = running(Policy(silence=60.0, first_contact=60.0)).alarm() << Check
+        play.at(6.0) >> StatusReported(number=play[Check], status=Status.READY)
+        play << Get
+        play.at(50.0) >> StatusReported(number=play[Run], status=status)
+        play << None
+        play.at(100.0) >> Refused(number=play[Get], refusal=Refusal.CREDENTIALS)
+        play << RenewCredentials  # the silence counts from 50, not from 6
+
 
 class TestPauses:
     @pytest.mark.rules("I13", "D1", "D19")

@@ -20,10 +20,8 @@ def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if slot.kind == "Run" and state.state != "RUNNING":
         done = replace(without_run(state, now), run="done")
         if is_valid("Run", event):
-            success = row("Run", event) == "success"
-            heard = replace(done.heard(now), armed=done.armed or success)
-            # EXCEPTION: a status but OK may count for nothing. D19 leaves no such thing; it goes when that is mended.
-            return [*_needless(heard, now), *([] if success else _needless(done, now))]
+            heard = replace(done.heard(now), armed=done.armed or row("Run", event) == "success")
+            return _needless(heard, now)
         if event.retry_after:  # Freedom: to come back when one was told, though it was told to `run` (D19).
             told = now + event.retry_after
             done = replace(done, silent_told=max(done.silent_told, told), not_before=max(state.not_before, told))
