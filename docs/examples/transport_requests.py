@@ -49,8 +49,8 @@ class RequestsFlight(HTTPAdapter):
     def perform(self) -> Event:
         errand, exchange = self._errand, self._errand.exchange
         headers = {"Host": errand.origin.authority, **errand.headers}
-        asked = requests.Request(errand.method, errand.url, headers=headers, data=errand.body or None).prepare()
         try:
+            asked = requests.Request(errand.method, errand.url, headers=headers, data=errand.body or None).prepare()
             # No Session: it keeps cookies.
             with self.send(asked, stream=True, timeout=exchange.read_timeout) as response:
                 wanted = exchange.head(response.status_code, response.raw.headers.items())

@@ -9,6 +9,7 @@ import pytest
 
 from reportdl.origin import Origin
 from reportdl.testing.canned import WAKE, good_answer
+from reportdl.testing.full_queue import FullQueue
 from reportdl.testing.memory_sink import MemorySink
 from reportdl.testing.raw_server import RawServer
 from reportdl.testing.stage import Stage
@@ -46,6 +47,36 @@ def test_the_look_up_of_the_name_counts(server, monkeypatch):
     address = ("127.0.0.1", server.port)
     with dialing.dial(address, timeout=5.0, options=(), source=None, show=lambda sock: None) as sock:
         assert sock.gettimeout() == 1.0  # for the handshake
+
+
+@pytest.mark.rules("D35")
+def test_an_address_that_swallows_everything_leaves_time_for_the_next(server, monkeypatch):
+    with FullQueue() as full:
+        places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (full.port, server.port)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: places)
+        with dialing.dial(("two.example", 80), timeout=1.0, options=(), source=None, show=lambda sock: None) as sock:
+            assert sock.getpeername() == ("127.0.0.1", server.port)
+
+
+@pytest.mark.rules("D38", "I3")
+def test_what_was_given_up_tries_no_other_address(journey, monkeypatch):
+    with FullQueue() as full, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = (full.port, other.getsockname()[1])
+        places = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: places)
+        journey.cancel()
+        with pytest.raises(ConnectionAbortedError):
+            journey.connect(Origin.parse("https://two.example"))
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+@pytest.mark.rules("I11")
+def test_what_is_no_host_name_is_an_error_of_the_network(journey, host):
+    with pytest.raises(OSError, match="not a host name"):
+        journey.connect(Origin.parse(f"https://{host}"))
 
 
 @pytest.mark.rules("D35")

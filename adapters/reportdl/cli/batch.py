@@ -99,6 +99,8 @@ def batch(
         engine=engine,
     )
     _looked_at(jobs, settings)
+    if engine == "celery":
+        carrying.spread()
     if dry_run:
         from reportdl.cli.batch_plan import planned
 

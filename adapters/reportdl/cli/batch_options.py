@@ -157,13 +157,10 @@ class Carrying:
             raise click.ClickException(f"{error}; a batch needs: pip install 'reportdl[batch]'") from None
         described, traces, roster = self.described(connection), self._traces(), self.roster(connection)
         # Before there is a ledger, where that can be known: what cannot be used leaves nothing behind.
-        crew = settings is not None and settings.engine == "celery"
-        if crew:
-            self._spread()
-        begun = None if settings is None or crew else connection.servers(described)
+        begun = None if settings is None or settings.engine == "celery" else connection.servers(described)
         with Night(ledger, settings, roster=roster) as night:
             if night.settings.engine == "celery":
-                self._spread()
+                self.spread()
                 summary = self._celery(night, {one.name: one.jobs for one in described if one.jobs}, jobs)
             else:
                 summary = self._local(night, begun or connection.servers(described), jobs, traces)
@@ -173,7 +170,7 @@ class Carrying:
         if not summary.ok:
             raise click.exceptions.Exit(SOME_FAILED)
 
-    def _spread(self) -> None:
+    def spread(self) -> None:
         """Raise click.UsageError for what has no meaning where the jobs are spread over machines."""
         if self.trace is not None:
             raise click.UsageError("--trace is for the local engine: a crew's jobs are spread over machines")

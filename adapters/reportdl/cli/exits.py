@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -73,7 +74,7 @@ def run(app: click.Command) -> int:
         return code if isinstance(code, int) else 0
     except click.UsageError as error:
         if not as_json:
-            error.show(sys.stderr)  # with the usage line, and where the help is
+            _show(error)
             return error.exit_code
         end = _End(error="UsageError", reason="usage", message=error.format_message(), exit_code=error.exit_code)
     except click.ClickException as error:
@@ -87,6 +88,13 @@ def run(app: click.Command) -> int:
         end = _hidden(error) or _bug(error)
     tell(json.dumps(asdict(end)) if as_json else failure(end.message))
     return end.exit_code
+
+
+def _show(error: click.UsageError) -> None:
+    """With the usage line, and where the help is; to a stderr that takes nothing, nothing."""
+    if sys.stderr is not None:  # click would take stdout
+        with suppress(OSError):
+            error.show(sys.stderr)
 
 
 def _ended(error: ReportdlError) -> _End:

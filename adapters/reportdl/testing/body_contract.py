@@ -79,11 +79,12 @@ class BodyContract(Staged):
             len(PDF),
         )
 
+    @pytest.mark.parametrize("coding", ["chunked", "Chunked", "chunked "])
     @pytest.mark.rules("R24", "I10")
-    def test_a_file_in_chunks_arrives_whole(self, stage: Stage) -> None:
+    def test_a_file_in_chunks_arrives_whole(self, stage: Stage, coding: str) -> None:
         pieces = [PDF[at : at + 7001] for at in range(0, len(PDF), 7001)]
         body = b"".join(map(chunk, pieces)) + b"0\r\n\r\n"
-        data = message(200, {**FILE, "Transfer-Encoding": "chunked"}, body, length=-1)
+        data = message(200, {**FILE, "Transfer-Encoding": coding}, body, length=-1)
         stage.serve(lambda _: Answer(data=data))
         sink = MemorySink()
         event = stage.perform(Get, sink)

@@ -46,7 +46,10 @@ class FullQueue:
         self._cleanup.close()
 
     def tried(self, count: int, *, timeout: float) -> bool:
-        """Whether so many connections are being tried, or will be within `timeout` seconds."""
+        """Whether so many connections are being tried, or will be within `timeout` seconds.
+
+        Linux alone says so; elsewhere it is taken for granted after a moment.
+        """
         if not _TABLE.exists():
             time.sleep(_LOST)
             return True

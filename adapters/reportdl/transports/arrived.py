@@ -45,19 +45,19 @@ class _Records:
         """Wait for one record, and take those behind it that are here; b"" at the end."""
         if self._failure is not None:
             raise self._failure
-        pieces: list[bytes] = [self._reader.read1(min(size, _RECORD))]
-        left, patience = size - len(pieces[0]), self._sock.gettimeout()
-        if left <= 0 or not pieces[0]:
-            return pieces[0]
+        taken: list[bytes] = [self._reader.read1(min(size, _RECORD))]
+        left, patience = size - len(taken[0]), self._sock.gettimeout()
+        if left <= 0 or not taken[0]:
+            return taken[0]
         self._sock.settimeout(0.0)
         try:
-            while left > 0 and pieces[-1]:
-                pieces.append(self._reader.read1(min(left, _RECORD)))
-                left -= len(pieces[-1])
+            while left > 0 and taken[-1]:
+                taken.append(self._reader.read1(min(left, _RECORD)))
+                left -= len(taken[-1])
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass  # half a record at most, or new keys to be said to the other side
         except OSError as error:
             self._failure = error  # said only once by the socket; what came before it counts
         finally:
             self._sock.settimeout(patience)
-        return b"".join(pieces)
+        return b"".join(taken)

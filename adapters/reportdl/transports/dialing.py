@@ -21,6 +21,10 @@ _SHORTEST: Final = 0.001  # seconds; 0 would mean something else
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK})
 
 
+class _GivenUp(ConnectionAbortedError):
+    """Nobody wants a connection any more: no other address is tried."""
+
+
 @final
 class Dialled:
     """A socket that is being connected, or in a TLS handshake: `give_up`, from any thread, wakes whoever waits."""
@@ -37,7 +41,7 @@ class Dialled:
         # A descriptor of our own: TLS will take the other away from this socket, and its handshake must be woken too.
         self._sock = sock.dup()
         if self._given_up:
-            raise ConnectionAbortedError(errno.ECONNABORTED, "cancelled")
+            raise _GivenUp(errno.ECONNABORTED, "cancelled")
 
     def forget(self) -> None:
         """Nobody waits for it any more."""
@@ -72,7 +76,7 @@ def dial(
     `show` is given each one as soon as it waits: a shutdown wakes it.
     """
     end, failure = time.monotonic() + timeout, OSError("no address")
-    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    found = _looked_up(address)
     for left, (family, kind, protocol, _, place) in zip(range(len(found), 0, -1), found, strict=True):
         sock = socket.socket(family, kind, protocol)
         try:
@@ -82,6 +86,9 @@ def dial(
                 sock.bind(source)
             # A share each: one address that swallows everything must leave time for the next.
             _connect(sock, place, (end - time.monotonic()) / left, show)
+        except _GivenUp:
+            sock.close()
+            raise
         except OSError as error:
             failure = error
             sock.close()
@@ -92,6 +99,13 @@ def dial(
             sock.settimeout(max(_SHORTEST, end - time.monotonic()))
             return sock
     raise failure
+
+
+def _looked_up(address: tuple[str, int]) -> list[Any]:
+    try:
+        return list(socket.getaddrinfo(*address, type=socket.SOCK_STREAM))
+    except UnicodeError:  # a label that is empty, or too long for a name
+        raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
 
 
 def _connect(sock: socket.socket, place: Any, patience: float, show: Callable[[socket.socket], None]) -> None:

@@ -69,7 +69,8 @@ class UnbrokenResponse(HTTPResponse):
     def _frame(self) -> None:
         """How the body will end."""
         get = self.headers.get
-        self.chunked = (get("transfer-encoding") or "").lower() == "chunked"
+        # http.client keeps the white space behind a value, and so would take chunks for a body that the close ends.
+        self.chunked = (get("transfer-encoding") or "").strip().lower() == "chunked"
         self.chunk_left = None
         self.will_close = self._check_close()  # type: ignore[attr-defined]
         self.length = None if self.chunked else _length(get("content-length"))

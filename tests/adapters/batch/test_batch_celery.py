@@ -133,7 +133,9 @@ def told(desk: Any) -> Counter[str]:
     return Counter(part for note in desk.rows("note") if note for part in note.split("; "))
 
 
-@pytest.mark.parametrize("words", [("--jobs", "8"), ("--jobs-in-all", "8"), ("--trace", "traces")])
+@pytest.mark.parametrize(
+    "words", [("--jobs", "8"), ("--jobs-in-all", "8"), ("--trace", "t"), ("--jobs", "8", "--dry-run")]
+)
 def test_what_has_no_meaning_for_a_crew_is_refused_before_there_is_a_ledger(desk, words):
     desk.jobs("1042,csv,one")
     ran = desk.run(*BATCH, *words, url="https://mi.example.com")

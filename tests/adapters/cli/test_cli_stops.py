@@ -214,6 +214,13 @@ def test_a_stderr_that_takes_nothing_ends_no_job(serving: Serving, tmp_path: Pat
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'report.csv'}\n".encode())
 
 
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("words", ["get", "nosuch", "get 1042 -f csv --json --nosuch"])
+def test_a_stderr_that_takes_nothing_changes_no_exit_code(tmp_path: Path, stderr: str, words: str) -> None:
+    done = shell(tmp_path, "http://127.0.0.1:9", f"$reportdl {words} {stderr}")
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
 def test_a_path_that_is_no_text_is_printed_as_its_own_bytes(serving: Serving, tmp_path: Path) -> None:
     script = f"LC_ALL=C PYTHONIOENCODING=ascii exec {' '.join(COMMAND)} get 1042 -f csv -o '{chr(0xFC)}\\377.csv'"
     env = {**os.environ, "REPORTDL_TOKEN": "t", "REPORTDL_URL": serving().url}

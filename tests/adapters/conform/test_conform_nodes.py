@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 import reportdl
-from reportdl.conform import Examination
+from reportdl.conform import Examination, Verdict
 from reportdl.conform.written import object_of
 from reportdl_core.affinity import UnusableCookieName
 from tests.adapters.conform.conftest import document_mock
@@ -36,7 +36,8 @@ class Nodes(document_mock.Handler):
 
     def send(self, code: int, mime: str, body: bytes, extra: Mapping[str, str] | tuple[()] = ()) -> None:
         cookie = {"Set-Cookie": f"NODE={self.node}; Path=/; HttpOnly"} if "Cookie" not in self.headers else {}
-        super().send(code, mime, body, {**dict(extra), **cookie})
+        echo = body.replace(b'"Download failed"', f'"Download failed on {self.node}"'.encode())
+        super().send(code, mime, echo, {**dict(extra), **cookie})
 
 
 def examined(conform: Callable[..., Examination], url: str, **options: Any) -> Examination:
@@ -50,11 +51,13 @@ def test_with_its_cookie_an_examination_stays_on_one_node(
 ) -> None:
     found = examined(conform, mock(Nodes), affinity_cookies=["NODE"])
     assert not found.broken
-    assert found.of("R24").why
+    assert found.of("R24").verdict is Verdict.KEPT
     first, *later = Nodes.asked
     assert first is None
     assert len(set(later)) == 1
-    assert "node-number" not in json.dumps(object_of(found))
+    paper = json.dumps(object_of(found))
+    assert "Download failed on ***" in paper
+    assert "node-number" not in paper
 
 
 @pytest.mark.rules("D30")
