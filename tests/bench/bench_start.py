@@ -24,7 +24,7 @@ at() { echo "$1/api/element/id/0/segment/0/download/state/$2"; }
 curl -sf -H 'Token: bench' "$(at $1 formats)" >/dev/null
 token=$(curl -sf -H 'Token: bench' "$(at $1 init)" | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
 curl -sf -H 'Token: bench' "$(at $1 run)?token=$token&format=pdf" >/dev/null &
-until curl -sf -H 'Token: bench' "$(at $1 check)?token=$token" | grep -q READY; do sleep 0.1; done
+until curl -sf -H 'Token: bench' "$(at $1 check)?token=$token" | grep -q READY; do sleep 0.01; done
 wait
 curl -sf -H 'Token: bench' -o "$2/Sales.pdf" "$(at $1 get)?token=$token&format=pdf"
 sha256sum "$2/Sales.pdf" >/dev/null

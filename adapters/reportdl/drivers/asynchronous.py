@@ -63,9 +63,7 @@ async def drive(
                 )
                 while (patience := conductor.advance()) is not None:
                     if alone:
-                        errand, scope = alone.pop()
-                        scope.deadline = anyio.current_time() + patience
-                        conductor.take(await _performed(errand, transport, scope))
+                        conductor.take(await _until(patience, *alone.pop(), transport))
                     else:
                         conductor.take(await _next(inbox, patience))
             except Exception as error:  # noqa: BLE001 - carried round the task group, which would wrap it into a group
@@ -98,6 +96,13 @@ async def _next(inbox: Inbox, patience: float) -> Event | Exception | None:
     with anyio.move_on_after(patience):
         return await inbox.receive()
     return None
+
+
+async def _until(
+    patience: float, errand: Errand, scope: anyio.CancelScope, transport: AsyncTransport
+) -> Event | Exception | None:
+    scope.deadline = anyio.current_time() + patience
+    return await _performed(errand, transport, scope)
 
 
 async def _perform(errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope, post: Post) -> None:
