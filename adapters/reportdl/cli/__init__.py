@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 from reportdl.cli.loading import loading
@@ -13,6 +12,8 @@ __all__ = ["main"]
 def main() -> None:
     """The entry point: run the command line and exit with its code."""
     loading()
+    import gc
+
     # What is loaded stays to the end: to look through it for garbage, again and again, is a sixth of a small `get`.
     gc.disable()
     try:
