@@ -29,9 +29,9 @@ WHY = {
     "that wakes, one decision of the core, one request by the HTTP library, one verified and published file.",
     "far": "The round trips are those of the lower bound; what is above it is the same milliseconds as over loopback.",
     "cost": "The HTTP library's own calls are most of both sides. Ours adds the state machine, what is decided from "
-    "each head, the checks of the file and its name (a quarter of a millisecond), and hand-overs between threads: measured "
-    "apart, a job whose requests are made in the caller's own thread takes 0.1 to 0.2 ms less; but such a request could "
-    "not be ended by Ctrl-C or its deadline while a name is looked up.",
+    "each head, the checks of the file and its name (a quarter of a millisecond), and hand-overs between threads: "
+    "measured apart, a job whose requests are made in the caller's own thread takes 0.1 to 0.2 ms less; but such a "
+    "request could not be ended by Ctrl-C or its deadline while a name is looked up.",
     "cost_aio": "A bare call over aiohttp costs a third of a millisecond, so that everything beside it weighs more: "
     "the same core and checks, a timer for each request's deadline, and the scopes that make cancelling safe under "
     "asyncio and trio alike.",
