@@ -19,6 +19,14 @@ def patient(**policy: object) -> Client:
     return client
 
 
+def checking() -> Client:
+    """`run` is out, and the first check beside it."""
+    client = patient()
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    return client
+
+
 @pytest.mark.rules("D19", "D43", "I9")
 def test_the_time_away_is_no_silence() -> None:
     for until, right in ((1053.0, True), (1023.0, False), (1059.0, False), (1083.0, False)):
@@ -67,9 +75,7 @@ def test_a_transfer_is_no_silence_that_could_end_the_session_when_it_is_lost() -
 
 def until_26() -> Client:
     """`run` was told at 6 to come back in 20 s, while a check is out."""
-    client = patient()
-    client.hears(5.0, 3, "WaitElapsed")
-    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client = checking()
     client.hears(6.0, 2, "Refused", refusal="BUSY", retry_after=20.0)
     client.shows("RUNNING", (4, "Check", 300.0))
     return client
@@ -90,9 +96,7 @@ def test_a_retry_after_that_is_on_is_no_silence_whatever_else_is_answered(until:
 @pytest.mark.rules("D19", "D16")
 @pytest.mark.parametrize(("until", "right"), [(66.0, True), (68.0, True), (87.0, True), (86.0, False), (88.0, False)])
 def test_a_refused_credential_takes_back_no_retry_after(until: float, right: bool) -> None:
-    client = patient()
-    client.hears(5.0, 3, "WaitElapsed")
-    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client = checking()
     client.hears(6.0, 4, "StatusReported", status="READY")
     client.shows("READY", (2, "Run", 1800.0), (5, "Get", 3600.0))
     client.hears(7.0, 2, "Refused", refusal="BUSY", retry_after=20.0)
@@ -117,9 +121,7 @@ def test_a_get_that_was_never_sent_takes_back_no_retry_after(at: float, right: b
 @pytest.mark.rules("D19", "I3")
 @pytest.mark.parametrize(("until", "right"), [(67.0, True), (86.0, True), (85.0, False), (87.0, False)])
 def test_a_run_that_was_never_sent_takes_back_no_retry_after(until: float, right: bool) -> None:
-    client = patient()
-    client.hears(5.0, 3, "WaitElapsed")
-    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client = checking()
     client.hears(6.0, 4, "Refused", refusal="CREDENTIALS")
     client.shows("RUNNING", (2, "Run", 1800.0), (5, "RenewCredentials", 300.0))
     client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=20.0)
@@ -132,9 +134,7 @@ def test_a_run_that_was_never_sent_takes_back_no_retry_after(until: float, right
 
 @pytest.mark.rules("D19", "D21")
 def test_a_transfer_is_taken_off_the_silence_once_it_goes_on_after_the_last_answer() -> None:
-    client = patient()
-    client.hears(5.0, 3, "WaitElapsed")
-    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client = checking()
     client.hears(6.0, 4, "StatusReported", status="READY")
     client.shows("READY", (2, "Run", 1800.0), (5, "Get", 3600.0))
     client.hears(100.0, 2, "RunFinished")
@@ -159,9 +159,7 @@ def test_a_retry_after_is_no_silence_though_something_else_is_out(until: float, 
 @pytest.mark.rules("D19")
 def test_what_a_needless_run_says_is_a_valid_answer() -> None:
     for told in ({"kind": "RunFinished"}, {"kind": "StatusReported", "status": "READY"}):
-        client = patient()
-        client.hears(5.0, 3, "WaitElapsed")
-        client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+        client = checking()
         client.hears(6.0, 4, "StatusReported", status="READY")
         client.shows("READY", (2, "Run", 1800.0), (5, "Get", 3600.0))
         client.hears(100.0, 2, **told)
@@ -175,9 +173,7 @@ def test_what_a_needless_run_says_is_a_valid_answer() -> None:
 @pytest.mark.rules("D19", "D12")
 @pytest.mark.parametrize(("until", "right"), [(160.0, True), (161.0, False), (159.0, False)])
 def test_the_question_for_the_alternatives_may_begin_a_silence_where_run_ended(until: float, right: bool) -> None:
-    client = patient()
-    client.hears(5.0, 3, "WaitElapsed")
-    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 300.0))
+    client = checking()
     client.hears(100.0, 2, "Refused", refusal="INVALID_FORMAT")
     assert client.accepts("RUNNING", (5, "ListFormats", until)) == right
 

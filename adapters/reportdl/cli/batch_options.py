@@ -46,7 +46,7 @@ _OPTIONS: Final = (
         type=click.IntRange(1, 1000),
         metavar="N",
         help="How many at a time on each server. A BI server draws reports with one browser: more is seldom faster.  "
-        "[default: 4]",
+        f"[default: {_AT_ONCE}]",
     ),
     click.option(
         "--jobs-in-all",

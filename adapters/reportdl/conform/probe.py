@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, final
 
 from reportdl.conform.evidence import Answer, Mask
@@ -22,7 +23,7 @@ from reportdl_core.events import CredentialsRenewed, Event, Lost, RunFinished, S
 from reportdl_core.http_head import Head
 from reportdl_core.policy import Policy
 from reportdl_core.renewal import RenewalExchange
-from reportdl_core.wire import Outgoing
+from reportdl_core.wire import Outgoing, plain_get
 
 __all__ = ["Pending", "Probe"]
 
@@ -221,14 +222,9 @@ class Probe:
         for _, value in held:
             self.mask.add(value.removeprefix("Bearer "))
         target = path + ("?" if query else "") + "&".join(f"{name}={value}" for name, value in query)
-        node = self._cookies.header
-        headers = (
-            ("Accept", "*/*"),
-            ("Accept-Encoding", "identity"),
-            ("Cache-Control", "no-cache"),
-            *((("Cookie", node),) if node is not None else ()),
-        )
-        outgoing = Outgoing(method=method, target=target, headers=headers)
+        outgoing = replace(plain_get(target, accept="*/*"), method=method)
+        if (node := self._cookies.header) is not None:
+            outgoing = replace(outgoing, headers=(*outgoing.headers, ("Cookie", node)))
         patience = self._policy.run_timeout
         raw = _Raw(outgoing, self._policy, alone=alone, patience=patience, only_head=only_head, unread=unread)
         flight = self._transport.flight(self._errand(raw, held))
