@@ -11,8 +11,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, final
 
+from reportdl.cli.lines import SAID, concluded
 from reportdl.cli.speech import tell
-from reportdl.cli.terminal import SAID, concluded
 from reportdl_core.lifecycle import State
 
 if TYPE_CHECKING:
