@@ -65,7 +65,12 @@ check-docs: $(READY)
 check-core: $(READY)
 	@$(PYTEST) tests/core --cov --cov-report=term
 
-deep: $(DEEP) ## the long tests, part by part; one part: make deep-core, make deep-files, ...
+# One part after the other, whatever comes of them; then one table of all that was measured.
+deep: $(READY) ## the long tests, part by part, and their table; one part: make deep-core, make deep-files, ...
+	@mkdir -p out && rm -f out/deep-failed
+	@for part in $(DEEP); do echo "== $$part"; $(MAKE) --no-print-directory $$part || echo $$part >>out/deep-failed; done
+	@PYTHONPATH=. $(PY) -m tests.proof.figures table || echo table >>out/deep-failed
+	@! test -e out/deep-failed || { echo failed: $$(cat out/deep-failed) >&2; exit 1; }
 
 deep-core: $(READY)
 	@HYPOTHESIS_PROFILE=deep $(PYTEST) -m "deep or not deep" --timeout=1800 --ignore=tests/core/test_session_races.py tests/core

@@ -8,6 +8,7 @@ From a shell, or from a program that is no Python:
 
     python -m tests.proof.figures "mutants killed" "412 of 415" "all" pass "make deep-mutants"
     python -m tests.proof.figures fresh "make deep-fuzz"    a part begins: its old rows go, and come as it writes them
+    python -m tests.proof.figures table    what is in the page, for a terminal; exit code 1 where a target was missed
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-__all__ = ["PAGE", "Row", "fresh", "read", "record", "rendered"]
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["PAGE", "Row", "fresh", "read", "record", "rendered", "shown"]
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
 
@@ -84,6 +88,19 @@ def fresh(by: str) -> None:
         _change(lambda rows: [one for one in rows if one.by != _cell(by)])
 
 
+def shown(rows: list[Row]) -> Table:
+    """The rows for a terminal: row, figure, target, pass."""
+    from rich.table import Table  # here alone: the other Pythons, which come to a digest, have no rich
+    from rich.text import Text
+
+    table = Table()
+    for name, share in (("row", 3), ("figure", 4), ("target", 3), ("pass", None)):
+        table.add_column(name, ratio=share, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, (row.what, row.measured, row.target)), "yes" if row.met else "NO")
+    return table
+
+
 def _change(change: Callable[[list[Row]], list[Row]]) -> None:
     PAGE.touch()
     with PAGE.open("r+", encoding="utf-8") as page:
@@ -95,14 +112,25 @@ def _change(change: Callable[[list[Row]], list[Row]]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """WHAT MEASURED TARGET pass|fail BY, or fresh BY."""
-    if arguments[:1] == ["fresh"]:
-        fresh(arguments[1])
-        return
-    what, measured, target, met, by = arguments
-    if met not in ("pass", "fail"):
-        raise SystemExit("the fourth argument is pass or fail")
-    record(what, measured, target=target, met=met == "pass", by=by)
+    """WHAT MEASURED TARGET pass|fail BY, or fresh BY, or table."""
+    match arguments:
+        case ["fresh", by]:
+            fresh(by)
+        case ["table"]:
+            _show()
+        case [what, measured, target, "pass" | "fail" as met, by]:
+            record(what, measured, target=target, met=met == "pass", by=by)
+        case _:
+            raise SystemExit(main.__doc__)
+
+
+def _show() -> None:
+    from rich.console import Console
+
+    rows = read(PAGE.read_text(encoding="utf-8"))
+    Console().print(shown(rows))
+    if missed := [row.what for row in rows if not row.met]:
+        raise SystemExit(f"missed: {', '.join(missed)}")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ SEEDS ?= 0:1000000
 PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python $(HOME)/.pyenv/versions/3.13.*/bin/python)
 
 check: check-proof
-deep: deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all
-deep: deep-versions deep-stateful deep-crosshair
+DEEP += deep-explored deep-explored-three deep-explored-alone deep-simulated deep-simulated-all
+DEEP += deep-versions deep-stateful deep-crosshair
 
 # Prints, and writes nothing.
 check-proof: $(READY)

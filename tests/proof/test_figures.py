@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.proof import figures
-from tests.proof.figures import PAGE, Row, read, record, rendered
+from tests.proof.figures import PAGE, Row, read, record, rendered, shown
 from tests.proof.tested import measured
 
 
@@ -53,6 +56,30 @@ def test_a_part_that_begins_takes_its_old_rows_away(tmp_path: Path, monkeypatch:
         record(f"row of {by}", "1", target="all", met=True, by=by)
     figures.main(["fresh", "make a"])
     assert [row.by for row in read((tmp_path / "proof.md").read_text())] == ["make b"]
+
+
+def test_a_terminal_is_shown_all_of_every_row() -> None:
+    rows = [
+        Row("seeds", "0 violations, digest " + "0f" * 16, "none [fails]", True, "make a"),
+        Row("kept", "1", "2", False, "make b"),
+    ]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(shown(rows))
+    text = re.sub(r"[^\w\[\]]", "", console.export_text())
+    assert all(part in text for part in ("seeds", "violations", "[fails]", "yes", "kept", "NO"))
+    assert text.count("0f") == 16
+
+
+def test_a_missed_target_is_the_tables_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(figures, "PAGE", tmp_path / "proof.md")
+    (tmp_path / "proof.md").write_text(rendered([Row("kept", "1", "2", True, "make b")]))
+    figures.main(["table"])
+    (tmp_path / "proof.md").write_text(rendered([Row("kept", "1", "2", False, "make b")]))
+    with pytest.raises(SystemExit, match="missed: kept"):
+        figures.main(["table"])
+    assert capsys.readouterr().out.count("kept") == 2
 
 
 def test_a_part_that_pytest_ran_is_told_by_its_own_counts() -> None:
