@@ -61,9 +61,9 @@ check-house: $(READY)
 check-docs: $(READY)
 	@$(PYTEST) -m docs
 
-# The core by its own tests: what only an adapter's test reaches does not count.
+# The core by its own tests, group by group: what only a neighbour's or an adapter's test reaches does not count.
 check-core: $(READY)
-	@$(PYTEST) tests/core --cov --cov-report=term
+	@$(PY) tests/core/covered.py
 
 # One part after the other, whatever comes of them; then one table of all that was measured.
 deep: $(READY) ## the long tests, part by part, and their table; one part: make deep-core, make deep-files, ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +22,8 @@ LOOPS = sorted([*(ADAPTERS / "drivers").glob("*.py"), *(ADAPTERS / "transports")
 SIMULATED = {ADAPTERS / "transports" / "memory.py"}
 # A test file may be longer: it is read a transcript at a time.
 LONGEST, LONGEST_TEST, LONGEST_LOOP, LONGEST_FUNCTION = 350, 900, 100, 60
+# What walks at random covers too much of everything to be anybody's own test.
+WALKS = {"test_endpoint_machine.py", "test_session_machine.py", "test_session_races.py"}
 NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "manager", "managers", "common", "misc", "base", "core"}
 
 # Layout that carries no decision: what a reader does not have to hold in mind.
@@ -140,6 +143,14 @@ def test_the_tests_mirror_the_house() -> None:
     stems = [path.stem for path in TESTS if path.stem != "conftest"]
     twins = {stem for stem in stems if stems.count(stem) > 1}
     assert not twins, "two test files with one name"
+
+
+def test_every_module_and_every_test_of_the_core_has_its_group() -> None:
+    groups = tomllib.loads((ROOT / "tests" / "core" / "groups.toml").read_text(encoding="utf-8")).values()
+    modules = [module for group in groups for module in group["modules"]]
+    assert sorted(modules) == sorted(path.stem for path in CORE.glob("*.py"))
+    tests = {test for group in groups for test in group["tests"]}
+    assert tests == {path.name for path in (ROOT / "tests" / "core").glob("test_*.py")} - WALKS
 
 
 def test_code_lines_counts_code_alone() -> None:

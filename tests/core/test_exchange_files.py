@@ -370,17 +370,6 @@ class TestCodings:
         assert isinstance(event, FileNotKept)
         assert (event.why, bytes(shelf.body)) == (Kept.UNVERIFIED, body)
 
-    @pytest.mark.rules("D34", "D36")
-    def test_deflate_without_its_wrapper_is_held_in_memory_for_a_while_alone(self) -> None:
-        raw = zlib.compressobj(level=0, wbits=-15)
-        coded = raw.compress(bytes(300_000)) + raw.flush()
-        decoder = Decoder("deflate")
-        assert sum(map(len, decoder.feed(coded[:200_000]))) > 190_000
-        assert decoder.undecoded == coded[:200_000]
-        assert sum(map(len, decoder.feed(coded[200_000:]))) > 90_000
-        assert decoder.undecoded is None
-        decoder.end()
-
     @pytest.mark.rules("D34")
     def test_a_coding_that_is_not_known_is_set_aside_as_it_came(self) -> None:
         event, shelf = get(b"\x1b\x03", ATTACHED, TYPE, ("Content-Encoding", "br"), ("Content-Length", "2"))
@@ -394,20 +383,6 @@ class TestCodings:
         assert isinstance(event, FileNotKept)
         assert len(shelf.body) <= 3_000_000
         assert isinstance(check(bomb, ("Content-Encoding", "gzip")), Refused)
-
-    @pytest.mark.rules("D34")
-    @pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20])
-    def test_a_body_that_fills_whole_slices_comes_out_whole(self, size: int) -> None:
-        decoder = Decoder("gzip")
-        assert sum(len(piece) for piece in decoder.feed(gzipped(b"x" * size))) == size
-        decoder.end()
-
-    def test_a_decoder_fed_nothing_gives_nothing(self) -> None:
-        for coding in ("gzip", "deflate"):
-            decoder = Decoder(coding)
-            assert list(decoder.feed(b"")) == []
-            with pytest.raises(BadCoding):
-                decoder.end()
 
 
 class TestEnvelopes:

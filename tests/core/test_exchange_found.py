@@ -29,7 +29,6 @@ from reportdl_core import (
     State,
     StatusReported,
 )
-from reportdl_core.coding import BadCoding, Decoder, plain
 from reportdl_core.envelope import Envelope, read_envelope
 from reportdl_core.exchange import Exchange
 from reportdl_core.http_head import Framing, Head
@@ -151,49 +150,6 @@ class TestRenewals:
 
     def test_a_request_holds_no_secret_unless_it_says_so(self) -> None:
         assert Outgoing(method="GET", target="/", headers=()).hidden == ()
-
-
-def raw_deflate(data: bytes) -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    return packer.compress(data) + packer.flush()
-
-
-class TestFullSlices:
-    @pytest.mark.rules("D34", "I10")
-    @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, MIB + 37, MIB + 258, 3 * MIB])
-    @pytest.mark.parametrize("step", [3, 1000, MIB])
-    @pytest.mark.parametrize(
-        ("coding", "code"),
-        [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate)],
-        ids=["gzip", "zlib", "raw"],
-    )
-    def test_what_fills_a_slice_to_the_brim_is_not_lost(self, coding: str, code: object, size: int, step: int) -> None:
-        data = bytes(size)
-        coded: bytes = code(data)  # type: ignore[operator]
-        decoder, found = Decoder(coding), 0
-        for at in range(0, len(coded), step):
-            for piece in decoder.feed(coded[at : at + step]):
-                assert len(piece) <= MIB
-                assert not any(piece)
-                found += len(piece)
-        decoder.end()
-        assert found == size
-
-    @pytest.mark.rules("D34")
-    def test_bytes_after_the_end_are_damage_even_behind_a_full_slice(self) -> None:
-        decoder = Decoder("gzip")
-        with pytest.raises(BadCoding, match="after the end"):
-            list(decoder.feed(gzip.compress(bytes(MIB)) + b"more"))
-
-    @pytest.mark.rules("D36")
-    def test_a_small_body_is_whole_or_nothing(self) -> None:
-        body = b"x" * 100
-        assert plain(body, "", cap=100) == body
-        assert plain(body, "", cap=99) == b""
-        assert plain(gzip.compress(body), "gzip", cap=100) == body
-        assert plain(gzip.compress(body), "gzip", cap=99) == b""
-        assert plain(gzip.compress(body)[:-1], "gzip", cap=100) == b""
-        assert plain(body, "br", cap=100) == b""
 
 
 @pytest.mark.rules("D22")

@@ -8,6 +8,7 @@ import pytest
 
 from reportdl.testing.playbook import Playbook
 from reportdl_core import (
+    Cancelled,
     Check,
     CredentialsRenewed,
     Expiry,
@@ -203,3 +204,29 @@ def test_a_run_that_leaves_during_a_retry_after_is_insured_after_it() -> None:
     play.at(3.0) >> Refused(number=play[Run], refusal=Refusal.CREDENTIALS)  # it carried the older credential
     play << Run  # the Wait for the end of the Retry-After is kept
     assert play.driven.alarm[0] == play.last(Wait).deadline == 62.0
+
+
+@pytest.mark.rules("D12")
+def test_a_format_that_is_known_not_to_be_offered_ends_the_session_before_anything_is_asked() -> None:
+    session = Session(JOB, now=0.0, formats=("csv", "xls"))
+    assert session.outstanding == ()
+    assert session.outcome is not None
+    assert (session.outcome.reason, session.outcome.alternatives) == (Reason.INVALID_FORMAT, ("csv", "xls"))
+
+
+@pytest.mark.rules("D39")
+def test_the_token_is_told_to_whoever_keeps_it_beside_a_snapshot() -> None:
+    play = Playbook(Session(JOB, now=0.0, formats=("pdf",))) << Init
+    assert play.driven.token is None
+    play >> TokenIssued(number=play[Init], token=Secret("abc"))
+    assert play.driven.token == Secret("abc")
+
+
+@pytest.mark.rules("D37")
+def test_a_wait_that_a_driver_broke_off_goes_on_to_the_same_second() -> None:
+    play = running()
+    until = play.last(Wait).deadline
+    play.at(1.0) >> Cancelled(number=play[Wait])
+    play << Wait
+    assert play.last(Wait).deadline == until
+    assert play.driven.outcome is None

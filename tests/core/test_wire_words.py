@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +29,6 @@ from reportdl_core import (
     TokenIssued,
 )
 from reportdl_core.answers import answer_of
-from reportdl_core.coding import BadCoding, Decoder, plain
 from reportdl_core.disposition import format_disposition, parse_disposition
 from reportdl_core.endpoint_messages import Refuse, StatusIs, Token
 from reportdl_core.envelope import Envelope, clean_message, masked, read_envelope
@@ -271,61 +268,6 @@ def test_lengths_and_codings_at_the_edge(headers: list[tuple[str, str]], framing
 )
 def test_a_date_less_the_answer_s_own(wanted: str, sent: str, seconds: float | None) -> None:
     assert Head.of(429, [("Retry-After", wanted), ("Date", sent)]).retry_after == seconds
-
-
-# ---- codings (D34)
-
-
-def decoded(coding: str, data: bytes) -> bytes:
-    decoder = Decoder(coding)
-    out = b"".join(decoder.feed(data))
-    decoder.end()
-    return out
-
-
-@pytest.mark.rules("D34")
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (gzip.compress(b"x", mtime=0) + b"more", "bytes after the end of the coded body"),
-        (gzip.compress(b"x", mtime=0)[:-8] + bytes(8), "the coded body is damaged"),
-        (gzip.compress(b"x", mtime=0)[:-1], "the coded body stops before its end"),
-    ],
-)
-def test_a_damaged_body_says_how(data: bytes, words: str) -> None:
-    with pytest.raises(BadCoding) as raised:
-        decoded("gzip", data)
-    assert str(raised.value) == words
-
-
-@pytest.mark.rules("D34")
-def test_a_body_is_held_until_something_has_come_out_of_it() -> None:
-    plain_body = Decoder("")
-    assert (list(plain_body.feed(b"as it is")), plain_body.undecoded) == ([b"as it is"], None)
-    coded = gzip.compress(b"x" * 1000)
-    decoder = Decoder("gzip")
-    assert decoder.undecoded == b""
-    assert (list(decoder.feed(coded[:5])), decoder.undecoded) == ([], coded[:5])
-    assert b"".join(decoder.feed(coded[5:])) == b"x" * 1000
-    held: bytes | None = decoder.undecoded
-    assert held is None
-
-
-@pytest.mark.rules("D34", "D36")
-def test_a_header_without_end_is_held_for_256_kib() -> None:
-    decoder = Decoder("gzip")
-    begun = b"\x1f\x8b\x08\x08" + bytes(6)  # a name follows, up to a zero that never comes
-    assert list(decoder.feed(begun + b"n" * (256 * 1024 - len(begun)))) == []
-    with pytest.raises(BadCoding) as raised:
-        list(decoder.feed(b"n"))
-    assert str(raised.value) == "nothing comes out of the coded body"
-
-
-@pytest.mark.rules("D34", "D36")
-def test_a_small_body_may_be_of_many_slices() -> None:
-    body = b"12345678" * (3 * MIB // 8)
-    assert plain(zlib.compress(body), "deflate", cap=3 * MIB) == body
-    assert plain(zlib.compress(body), "deflate", cap=3 * MIB - 1) == b""
 
 
 # ---- small answers

@@ -34,22 +34,18 @@ ROOT = HERE.parent.parent
 CORE = ROOT / "core" / "reportdl_core"
 KNOWN = HERE / "survivors.toml"
 
+# Declarations alone: mutmut changes functions, and these modules have none but reprs of enums.
+WITHOUT = {"commands", "errors", "events", "__init__"}
 # Each group takes well under half an hour on two cores.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "values": ("job", "secret", "guard", "policy", "formats", "names", "outcome", "exported", "lifecycle", "switches"),
-    "wire": ("wire", "wire_endpoint", "envelope", "disposition", "http_head", "coding", "small_answer"),
-    "transfer": ("exchange", "intake", "sink", "affinity", "renewal", "lookup_exchange", "questions"),
-    "session": ("session", "record", "answers", "verdicts", "deadlines"),
-    "job": ("download", "inquiry", "asking", "lookup", "facts", "snapshots"),
-    "endpoint": ("endpoint", "endpoint_admission", "endpoint_messages", "endpoint_register", "endpoint_session"),
+    name: tuple(module for module in group.modules if module not in WITHOUT)
+    for name, group in run_path(str(ROOT / "tests" / "core" / "covered.py"))["groups"]().items()
 }
 # A function such as `instant` is in every test's way: the quickest of its tests, of so many seconds together, are asked
 # first, and all of them of what has survived those and is not listed.
 SOON = 1.0
 # Seconds each, or processes of their own.
 SLOW = ("test_*_machine.py", "test_session_races.py")
-# Declarations alone: mutmut changes functions, and these modules have none but reprs of enums.
-WITHOUT = {"commands", "errors", "events", "__init__"}
 
 _CONFIG = """\
 [tool.mutmut]

@@ -191,9 +191,3 @@ def test_every_mutant_of_the_table_of_meanings_is_killed(monkeypatch: pytest.Mon
     assert (count, same, aside) == (72 + 72 * 8, 28, 12 + 12 * 8)
     measured = f"{count} of {count} killed, {count - same - aside} of them by what a session does"
     record("mutants of the table of answers", measured, target="all", met=True, by="make test")
-
-
-def test_every_module_of_the_core_is_in_a_group_of_mutants() -> None:
-    groups = run_path(str(Path(__file__).parent / "mutmut_core.py"))
-    tried = [module for modules in groups["GROUPS"].values() for module in modules]
-    assert sorted([*tried, *groups["WITHOUT"]]) == sorted(path.stem for path in groups["CORE"].glob("*.py"))
