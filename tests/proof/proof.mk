@@ -42,7 +42,7 @@ deep-explored-alone: $(READY)
 
 # Ten million: make deep-simulated SEEDS=0:10000000
 deep-simulated: $(READY)
-	@$(RECORDED) simulated --seeds $(SEEDS) --judge 50 --row "simulated, seeds $(SEEDS)" --by "make deep-simulated"
+	@$(RECORDED) simulated --seeds $(SEEDS) --judge 50 --row "simulated, seeds $(SEEDS)" --by "make deep-simulated SEEDS=$(SEEDS)"
 
 deep-simulated-all: $(READY)
 	@$(FRESH)
