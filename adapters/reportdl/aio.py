@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 
-from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall
+from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall, Watchers
 from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
 from reportdl.drivers import Observe
@@ -137,9 +137,7 @@ class AsyncClient:
             to=to,
             clash=clash,
             formats=formats,
-            on_progress=on_progress,
-            on_checkpoint=on_checkpoint,
-            observe=observe,
+            watchers=Watchers(on_progress, on_checkpoint, observe),
             clock=loop_clock(),
         )
         return await self._driven(call)
@@ -159,9 +157,7 @@ class AsyncClient:
             checkpoint,
             to=to,
             clash=clash,
-            on_progress=on_progress,
-            on_checkpoint=on_checkpoint,
-            observe=observe,
+            watchers=Watchers(on_progress, on_checkpoint, observe),
             clock=loop_clock(),
         )
         return await self._driven(call)

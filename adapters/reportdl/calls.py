@@ -34,7 +34,7 @@ from reportdl_core.policy import Policy
 from reportdl_core.questions import ListedReport, Segment
 from reportdl_core.secret import Secret
 
-__all__ = ["DEFAULT_POLICY", "AskingCall", "Calls", "DownloadCall", "InTurn"]
+__all__ = ["DEFAULT_POLICY", "AskingCall", "Calls", "DownloadCall", "InTurn", "Watchers"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,16 @@ DEFAULT_POLICY: Final = Policy(first_contact=30.0)
 def _seed() -> int:
     """A seed for one job's jitter, so that jobs started together do not poll together (D19)."""
     return int.from_bytes(os.urandom(4))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """Who wants to hear of one job; None for nobody."""
+
+    on_progress: OnProgress | None
+    on_checkpoint: OnCheckpoint | None
+    observe: Observe | None
 
 
 @final
@@ -100,16 +110,14 @@ class Calls:
         to: str | os.PathLike[str] | BinaryIO,
         clash: Clash | None,
         formats: tuple[str, ...] | None,
-        on_progress: OnProgress | None,
-        on_checkpoint: OnCheckpoint | None,
-        observe: Observe | None,
+        watchers: Watchers,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """To be driven inside a `with`, unless it is `standing`. Raises InvalidJob and TargetUnusable."""
         job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=format)
         place = destination(to, job=job, clash=clash)
         download = Download(job, policy=self.policy, seed=_seed(), now=clock(), formats=formats)
-        return self._watched(download, place, clock, on_progress, on_checkpoint, observe, {})
+        return self._watched(download, place, clock, watchers, {})
 
     def resume(
         self,
@@ -117,29 +125,25 @@ class Calls:
         *,
         to: str | os.PathLike[str] | BinaryIO,
         clash: Clash | None,
-        on_progress: OnProgress | None,
-        on_checkpoint: OnCheckpoint | None,
-        observe: Observe | None,
+        watchers: Watchers,
         clock: Callable[[], float],
     ) -> DownloadCall:
         """The same for a job that was begun before. Raises CheckpointUnusable and TargetUnusable."""
         download = taken_up(checkpoint, origin=self.origin, policy=self.policy, now=clock())
         place = destination(to, job=download.job, clash=clash)
-        return self._watched(download, place, clock, on_progress, on_checkpoint, observe, checkpoint.cookies)
+        return self._watched(download, place, clock, watchers, checkpoint.cookies)
 
     def _watched(
         self,
         download: Download,
         place: Destination,
         clock: Callable[[], float],
-        on_progress: OnProgress | None,
-        on_checkpoint: OnCheckpoint | None,
-        observe: Observe | None,
+        watchers: Watchers,
         cookies: Mapping[str, Secret],
     ) -> DownloadCall:
         job = download.job
         log = bound(element=job.element, segment=job.segment, format=job.format)
-        reporter = Reporter(download, clock=clock, log=log, on_progress=on_progress)
+        reporter = Reporter(download, clock=clock, log=log, on_progress=watchers.on_progress)
         errands = Errands(
             self.origin,
             self.credentials,
@@ -152,10 +156,10 @@ class Calls:
         )
         # What must be on disk is written before anybody is told (D43).
         observers: list[Observer] = []
-        if on_checkpoint is not None:
-            observers.append(Checkpointing(download, errands, origin=self.origin, on_checkpoint=on_checkpoint))
-        if observe is not None:
-            observers.append(observe(download))
+        if (told := watchers.on_checkpoint) is not None:
+            observers.append(Checkpointing(download, errands, origin=self.origin, on_checkpoint=told))
+        if watchers.observe is not None:
+            observers.append(watchers.observe(download))
         return DownloadCall(download, errands, InTurn((*observers, reporter)) if observers else reporter, place)
 
 

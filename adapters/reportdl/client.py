@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, final
 
-from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall
+from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall, Watchers
 from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
 from reportdl.drivers import Observe
@@ -149,9 +149,7 @@ class Client:
             to=to,
             clash=clash,
             formats=formats,
-            on_progress=on_progress,
-            on_checkpoint=on_checkpoint,
-            observe=observe,
+            watchers=Watchers(on_progress, on_checkpoint, observe),
             clock=time.monotonic,
         )
         return self._driven(call)
@@ -177,9 +175,7 @@ class Client:
             checkpoint,
             to=to,
             clash=clash,
-            on_progress=on_progress,
-            on_checkpoint=on_checkpoint,
-            observe=observe,
+            watchers=Watchers(on_progress, on_checkpoint, observe),
             clock=time.monotonic,
         )
         return self._driven(call)
