@@ -30,7 +30,7 @@ PLACES = {
     },
     "celery": {"reportdl.batch"},
     "click": {"reportdl.cli"},
-    "cryptography": {"reportdl.seal"},
+    "cryptography": {"reportdl.batch", "reportdl.seal"},
     "docx": {"reportdl.server.generators"},
     "fsspec": {"reportdl.batch"},
     "h11": {"reportdl.server"},

@@ -14,6 +14,7 @@ from reportdl.calls import DEFAULT_POLICY, AskingCall, Calls, DownloadCall, Watc
 from reportdl.checkpoints import Checkpoint, OnCheckpoint
 from reportdl.credentials import Credentials
 from reportdl.drivers import Observe
+from reportdl.extras import ExtraMissing
 from reportdl.files import Clash
 from reportdl.network import Network
 from reportdl.origin import Origin
@@ -27,7 +28,7 @@ try:
 
     from reportdl.drivers.asynchronous import drive, loop_clock, under_asyncio
 except ModuleNotFoundError as _missing:
-    raise ImportError("reportdl.aio needs anyio: pip install 'reportdl[aiohttp]' or 'reportdl[httpx2]'") from _missing
+    raise ExtraMissing("reportdl.aio", "anyio", "aiohttp", "httpx2") from _missing
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -181,10 +182,10 @@ class AsyncClient:
             try:
                 from reportdl.transports.aiohttp import AiohttpTransport
             except ModuleNotFoundError as missing:
-                raise ImportError("under asyncio, aiohttp is needed: pip install 'reportdl[aiohttp]'") from missing
+                raise ExtraMissing("an AsyncClient under asyncio", "aiohttp", "aiohttp") from missing
             return AiohttpTransport(self.origin, network=self._network, session=self._session)
         try:
             from reportdl.transports.httpx2 import Httpx2Transport
         except ModuleNotFoundError as missing:
-            raise ImportError("under trio, httpx2 is needed: pip install 'reportdl[httpx2]'") from missing
+            raise ExtraMissing("an AsyncClient under trio", "httpx2", "httpx2") from missing
         return Httpx2Transport(self.origin, network=self._network, client=self._client)

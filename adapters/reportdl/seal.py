@@ -12,6 +12,7 @@ import os
 import stat
 from typing import Final, Never, final
 
+from reportdl.extras import ExtraMissing
 from reportdl.spool import FAILURES, Spool, sync_directory
 from reportdl.spooling import reason_of
 from reportdl_core.errors import ReportdlError
@@ -21,7 +22,7 @@ try:
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 except ModuleNotFoundError as _missing:
-    raise ImportError("reportdl.seal needs cryptography: pip install 'reportdl[seal]'") from _missing
+    raise ExtraMissing("reportdl.seal", "cryptography", "seal") from _missing
 
 __all__ = ["KeyUnusable", "Seal", "SealBroken"]
 

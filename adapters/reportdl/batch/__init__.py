@@ -10,6 +10,16 @@ The same call again, or `resume`, goes on where the last process was. The comman
 
 from __future__ import annotations
 
+from reportdl.extras import ExtraMissing
+
+try:  # first, so that what is missing is told for the whole and not module by module
+    import anyio
+    import cryptography
+except ModuleNotFoundError as _missing:
+    raise ExtraMissing("reportdl.batch", _missing.name or "a library", "batch") from _missing
+else:
+    del anyio, cryptography
+
 from reportdl.batch.calls import resume, run
 from reportdl.batch.inputs import Wanted
 from reportdl.batch.ledger import Ledger, LedgerUnusable

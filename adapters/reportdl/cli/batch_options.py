@@ -151,10 +151,8 @@ class Carrying:
 
     def through(self, connection: Connection, ledger: str, *, settings: Settings | None, jobs: str | None) -> None:
         """Carry the batch to its end, or to a signal; say how it went; exit with its code."""
-        try:
-            from reportdl.batch.night import Night
-        except ImportError as error:
-            raise click.ClickException(f"{error}; a batch needs: pip install 'reportdl[batch]'") from None
+        from reportdl.batch.night import Night
+
         described, traces, roster = self.described(connection), self._traces(), self.roster(connection)
         # Before there is a ledger, where that can be known: what cannot be used leaves nothing behind.
         begun = None if settings is None or settings.engine == "celery" else connection.servers(described)

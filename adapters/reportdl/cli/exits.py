@@ -83,7 +83,7 @@ def run(app: click.Command) -> int:
         message = f"{stop.word}: {stop.note}"
         end = _End(error="Stopped", reason=stop.word, message=message, kept=stop.path, exit_code=stop.code)
     except ReportdlError as error:
-        end = _ended(error)
+        end = _hidden(error) or _ended(error)
     except Exception as error:  # noqa: BLE001 - a bug is told like any other end, and in full where that was asked for
         end = _hidden(error) or _bug(error)
     tell(json.dumps(asdict(end)) if as_json else failure(end.message))

@@ -85,6 +85,24 @@ def test_the_server_without_its_extra_names_it(library: str) -> None:
     assert done.stderr == f"reportdl: {library} is missing: pip install 'reportdl[server]'\n"
 
 
+@pytest.mark.parametrize("library", ["anyio", "cryptography"])
+@pytest.mark.parametrize(
+    "words",
+    [("batch", "night.csv"), ("resume", "night.ledger"), ("get", "1042", "-f", "pdf", "-o", "s3://bucket/a.pdf")],
+)
+def test_a_batch_without_its_extra_names_it(library: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    list_of_jobs = tmp_path / "night.csv"
+    list_of_jobs.write_text("element,format\n1042,pdf\n")
+    typed = [word.replace("night.csv", str(list_of_jobs)) for word in words]
+    code = (
+        f"import os, sys; os.environ['REPORTDL_TOKEN'] = 'any'; sys.modules['{library}'] = None\n"
+        "from reportdl.cli import main; main()"
+    )
+    done = python(code, *typed, "--url", "http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"reportdl: reportdl.batch needs {library}: pip install 'reportdl[batch]'\n"
+
+
 def test_an_error_inside_a_module_of_ours_is_not_taken_for_a_missing_extra() -> None:
     code = "import sys; sys.modules['reportdl.server.faults'] = None\nfrom reportdl.cli import main; main()"
     done = python(code, "serve", "--port", "0")
