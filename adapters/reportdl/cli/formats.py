@@ -34,6 +34,9 @@ def formats(*, element: str, segment: str, as_json: bool, connection: Connection
     """  # noqa: D301 - click's own mark for lines that stay as they are
     # Checked here, before credentials: a slip of the pen is said first.
     report, part = identifier(element, "element"), identifier(segment, "segment")
-    with display(f"{report} formats", plain=connection.verbose) as shown, connection.client(shown) as client:
+    with (
+        display(f"{report} formats", plain=connection.verbose, as_json=as_json) as shown,
+        connection.client(shown) as client,
+    ):
         offered = client.formats(report, segment=part)
     say(json.dumps(list(offered)) if as_json else "\n".join(offered))

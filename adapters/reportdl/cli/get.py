@@ -104,7 +104,10 @@ def get(
     label = f"{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"
     recording = None if trace is None else _recording(trace)
     plain = connection.verbose or (to_stdout and sys.stdout.isatty())
-    with display(label, plain=plain) as shown, connection.client(shown, allow_unverified=allow_unverified) as client:
+    with (
+        display(label, plain=plain, as_json=as_json) as shown,
+        connection.client(shown, allow_unverified=allow_unverified) as client,
+    ):
         seen = _Seen(shown)
         try:
             if _URL.match(output):

@@ -51,7 +51,7 @@ def listing(*, text: str, everything: bool, with_formats: bool | None, as_json: 
       reportdl list sales
       reportdl list --json | jq -r 'select(.segment_name == "North") | .element'
     """  # noqa: D301 - click's own mark for lines that stay as they are
-    with display("list", plain=connection.verbose) as shown, connection.client(shown) as client:
+    with display("list", plain=connection.verbose, as_json=as_json) as shown, connection.client(shown) as client:
         reports = [one for one in client.reports() if (everything or one.accessible) and _has(one, text.casefold())]
         elements = {one.element for one in reports if one.accessible}
         asked = len(elements) <= _FEW if with_formats is None else with_formats

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, final
 
 from reportdl.cli.lines import Lines
 
@@ -35,12 +35,38 @@ class Display(Protocol):
         """It ended, well or in trouble."""
 
 
-def display(label: str, *, plain: bool = False) -> Display:
+@final
+class _Nothing:
+    """For a program that reads stderr: the one object that it waits for, and nothing before it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def __call__(self, progress: Progress) -> None:
+        """Shown to nobody."""
+
+    def asks(self, state: str) -> None:
+        """Shown to nobody."""
+
+    def ends(self, state: str, trouble: str | None) -> None:
+        """Shown to nobody."""
+
+
+def display(label: str, *, plain: bool = False, as_json: bool = False) -> Display:
     """The display that fits where stderr goes; TERM=dumb is honoured, NO_COLOR by rich.
 
-    `plain` asks for lines in any case: where something else is written to the same terminal.
+    `plain` asks for lines in any case: where something else is written to the same terminal. `as_json`: a pipe gets
+    nothing but the object that an error is.
     """
-    if plain or sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    if as_json and not on_terminal:
+        return _Nothing()
+    if plain or not on_terminal or os.environ.get("TERM") == "dumb":
         return Lines(label)
     from reportdl.cli.live import Live
 

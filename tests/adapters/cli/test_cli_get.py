@@ -85,6 +85,7 @@ def test_a_batch_sends_named_cookies_too_and_what_is_no_name_is_a_usage_error(
 def test_json_is_one_object_that_describes_the_file(reportdl: Run, serving: Serving) -> None:
     ran = reportdl("get", "1042", "-f", "csv", "--json", url=serving().url)
     said = json.loads(ran.out)
+    assert ran.err == ""
     body = Path(said["path"]).read_bytes()
     assert said["sha256"] == hashlib.sha256(body).hexdigest()
     assert (said["size"], said["content_type"], said["length_verified"]) == (len(body), "text/csv", True)
