@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from reportdl.cli.app import app
 from reportdl.cli.exits import CODES
 from reportdl.errors import exception_for
 from reportdl.testing.memory_endpoint import MemoryEndpoint
@@ -23,6 +25,8 @@ from reportdl_core import MOVES, Download, Job, Reason
 from reportdl_core.lifecycle import FINAL, State
 
 DOCS = Path(__file__).parent.parent / "docs"
+# What is built on the client, and public with it.
+ROOMS = ("batch", "conform", "doctor", "profile", "seal", "server", "testing", "trace")
 WRITTEN = "<!-- written by `make docs` -->\n"
 
 pytestmark = pytest.mark.docs
@@ -140,6 +144,8 @@ def exit_codes(_folder: Path) -> str:
 
 A server that has never given a valid answer is given up after 30 s with code 7: a mistyped URL should not look like a
 long generation. Once it has answered, ten minutes of silence are allowed (`Policy(first_contact=..., silence=...)`).
+The 30 s are the command's and `reportdl.DEFAULT_POLICY`'s; a `Policy(...)` of your own begins with ten minutes for
+both.
 
 With `--json` an error is one object on stderr: `error`, `reason`, `message`, `retryable`, `kept`, `alternatives`,
 `exit_code`. Every exception below is a `DownloadError` with the same `retryable`, and `outcome` with the evidence. An
@@ -154,11 +160,26 @@ expiry during generation is not retryable ([why](explanation/five-minutes.md)).
 # -- reference ------------------------------------------------------------------------------------------------------
 
 
+_LONGEST = 60  # characters of a default
+
+
+class _Elided:
+    """In place of a default that is a page long."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
 def signature(value: Any) -> str:
     try:
-        said = str(inspect.signature(value))
+        found = inspect.signature(value)
     except (TypeError, ValueError):
         return "(...)"
+    shown = [
+        one.replace(default=_Elided()) if len(repr(one.default)) > _LONGEST else one
+        for one in found.parameters.values()
+    ]
+    said = str(found.replace(parameters=shown))
     said = re.sub(r"'([^']*)'", r"\1", said)  # annotations that are evaluated late
     return re.sub(r"\bself, |\(self\)", lambda found: "()" if found[0] == "(self)" else "", said)
 
@@ -204,12 +225,59 @@ def reference(module: str) -> Callable[[Path], str]:
     return page
 
 
+# -- the command ----------------------------------------------------------------------------------------------------
+
+
+def helped(name: str, command: click.Command) -> Iterator[str]:
+    """What `--help` says, as a terminal of 80 columns shows it."""
+    context = click.Context(command, info_name=f"reportdl {name}".strip(), terminal_width=80, max_content_width=80)
+    yield f"## reportdl {name}".rstrip() if name else "## reportdl"
+    yield f"```text\n{command.get_help(context).strip()}\n```"
+    for one in command.list_commands(context) if isinstance(command, click.Group) else ():
+        inner = command.get_command(context, one)
+        assert inner is not None
+        yield from helped(f"{name} {one}".strip(), inner)
+
+
+def variables(command: click.Command) -> dict[str, str]:
+    """The environment that options read, and what for."""
+    context = click.Context(command)
+    found: dict[str, str] = {}
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and parameter.envvar:
+            found[str(parameter.envvar)] = parameter.opts[0]
+    for one in command.list_commands(context) if isinstance(command, click.Group) else ():
+        inner = command.get_command(context, one)
+        found |= {} if inner is None else variables(inner)
+    return found
+
+
+def command_page(_folder: Path) -> str:
+    rows = "\n".join(f"| `{name}` | `{option}` |" for name, option in sorted(variables(app).items()))
+    return f"""# The command
+
+{WRITTEN}
+What each command says with `--help`. Exit codes are [on a page of their own](../exit-codes.md). An option that is
+typed counts more than its variable:
+
+| variable | option |
+|---|---|
+{rows}
+
+Credentials have [variables of their own](../how-to/credentials.md) and no option.
+
+{(chr(10) * 2).join(helped("", app))}
+"""
+
+
 PAGES: dict[str, Callable[[Path], str]] = {
     "states.md": states,
     "exit-codes.md": exit_codes,
     "reference/reportdl.md": reference("reportdl"),
     "reference/reportdl.aio.md": reference("reportdl.aio"),
     "reference/reportdl_core.md": reference("reportdl_core"),
+    "reference/command.md": command_page,
+    **{f"reference/reportdl.{room}.md": reference(f"reportdl.{room}") for room in ROOMS},
 }
 
 
@@ -224,7 +292,7 @@ def test_a_page_says_what_the_code_says(name: str, tmp_path: Path) -> None:
 
 
 def test_everything_public_has_a_docstring() -> None:
-    for module in ("reportdl", "reportdl.aio", "reportdl_core"):
+    for module in ("reportdl", "reportdl.aio", "reportdl_core", *(f"reportdl.{room}" for room in ROOMS)):
         package = importlib.import_module(module)
         for name in package.__all__:
             value = getattr(package, name)

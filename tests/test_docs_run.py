@@ -18,6 +18,7 @@ DOCS = ROOT / "docs"
 PAGES = [
     DOCS / "tutorial.md",
     DOCS / "batch.md",
+    DOCS / "resuming.md",
     *sorted((DOCS / "how-to").glob("*.md")),
     *sorted((DOCS / "explanation").glob("*.md")),
 ]

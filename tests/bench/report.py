@@ -251,8 +251,9 @@ def schedule() -> Iterable[str]:
     yield table(rows)
     yield "![Delay after ready against the number of polls](performance/schedule.svg)"
     yield (
-        "At one duration a fixed interval that happens to suit it does better than any pause that grows. Over all of "
-        "them, with every pause of ours stretched or shrunk until as many polls are spent as the other spends:"
+        "For a single duration, a fixed interval that happens to fit it can be better than pauses that grow. The next "
+        "table compares over all durations: our pauses are stretched or shrunk until both sides use the same number "
+        "of polls."
     )
     yield table(equal)
 

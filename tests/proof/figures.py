@@ -31,7 +31,8 @@ _HEAD: Final = """\
 # What has been proven, and how
 
 Every row was written by the run that measured it: the command in the last column, with its own name for the row. To
-measure a row again, run that command; `make check-proof` runs the short ones without writing anything here.
+measure a row again, run that command; one that is no `make deep-...` prints its rows and writes them only with
+`REPORTDL_RECORD=1` in front.
 
 How the engines work, and what their models leave out, is in [tests/proof](../tests/proof/README.md).
 
