@@ -164,7 +164,7 @@ _LONGEST = 60  # characters of a default
 
 
 class _Elided:
-    """In place of a default that is a page long."""
+    """In place of a default that is a page long, or has no other name than its address."""
 
     def __repr__(self) -> str:
         return "..."
@@ -176,12 +176,12 @@ def signature(value: Any) -> str:
     except (TypeError, ValueError):
         return "(...)"
     shown = [
-        one.replace(default=_Elided()) if len(repr(one.default)) > _LONGEST else one
+        one.replace(default=_Elided()) if len(repr(one.default)) > _LONGEST or " at 0x" in repr(one.default) else one
         for one in found.parameters.values()
     ]
     said = str(found.replace(parameters=shown))
     said = re.sub(r"'([^']*)'", r"\1", said)  # annotations that are evaluated late
-    return re.sub(r"\bself, |\(self\)", lambda found: "()" if found[0] == "(self)" else "", said)
+    return re.sub(r"(?<=\()(?:self|cls)(?:, |(?=\)))", "", said)
 
 
 def doc(value: Any, indent: str = "") -> str:
@@ -233,10 +233,16 @@ def helped(name: str, command: click.Command) -> Iterator[str]:
     context = click.Context(command, info_name=f"reportdl {name}".strip(), terminal_width=80, max_content_width=80)
     yield f"## reportdl {name}".rstrip() if name else "## reportdl"
     yield f"```text\n{command.get_help(context).strip()}\n```"
-    for one in command.list_commands(context) if isinstance(command, click.Group) else ():
-        inner = command.get_command(context, one)
-        assert inner is not None
+    for one, inner in below(command, context):
         yield from helped(f"{name} {one}".strip(), inner)
+
+
+def below(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield name, inner
 
 
 def variables(command: click.Command) -> dict[str, str]:
@@ -246,9 +252,8 @@ def variables(command: click.Command) -> dict[str, str]:
     for parameter in command.get_params(context):
         if isinstance(parameter, click.Option) and parameter.envvar:
             found[str(parameter.envvar)] = parameter.opts[0]
-    for one in command.list_commands(context) if isinstance(command, click.Group) else ():
-        inner = command.get_command(context, one)
-        found |= {} if inner is None else variables(inner)
+    for _, inner in below(command, context):
+        found |= variables(inner)
     return found
 
 

@@ -12,7 +12,7 @@ from reportdl_core.lifecycle import Move
 from reportdl_core.policy import TOKEN_LIFE, Expiry, Policy, instant, insurance, pause
 from reportdl_core.verdicts import Verdict, silent_reason
 
-__all__ = ["ended_by_clock", "expires_at", "horizon", "rest"]
+__all__ = ["begun_again", "ended_by_clock", "expires_at", "horizon", "rest"]
 
 
 def expires_at(facts: Facts) -> float | None:
@@ -82,3 +82,14 @@ def rest(facts: Facts, policy: Policy, *, seed: int, now: float, insuring: bool)
             facts.pauses += 1
             due = min(due, now + repeat)
     facts.due = max(due, facts.held_until) if facts.held_until is not None else due
+
+
+def begun_again(ended: Facts, policy: Policy, *, seed: int, now: float) -> Facts:
+    """What the next session of a job begins with.
+
+    Not at once: a session that failed is a failure too, and none is repeated without a pause (I13). A Retry-After that
+    is still on stays honoured, and a server that has answered before is no stranger now (D19).
+    """
+    held = now if ended.held_until is None else max(now, ended.held_until)
+    due = max(held, now + pause(policy, seed=seed, number=ended.number, times=0))
+    return Facts(number=ended.number, began=now, end=ended.end, due=due, quiet_since=held, heard=ended.heard)

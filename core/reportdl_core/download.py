@@ -19,7 +19,7 @@ from reportdl_core.guard import Guard
 from reportdl_core.job import Job
 from reportdl_core.lifecycle import State
 from reportdl_core.outcome import Evidence, Outcome
-from reportdl_core.policy import Policy, instant, pause
+from reportdl_core.policy import Policy
 from reportdl_core.secret import Secret
 from reportdl_core.session import Session
 from reportdl_core.snapshots import mapping, sequence
@@ -147,21 +147,9 @@ class Download:
         return self._restarts.count(cause) < budget[cause]
 
     def _restart(self, cause: Restart, ended: Outcome, now: float) -> tuple[Command, ...]:
-        old = self.session
         self._restarts += (cause,)
         self._evidence = (*self._evidence[-2:], *ended.evidence[-1:])
-        # Not at once: a session that failed is a failure too, and none is repeated without a pause (I13).
-        start = instant(now) + pause(self.policy, seed=old.seed, number=old.next_number, times=0)
-        self.session = Session(
-            self.job,
-            policy=self.policy,
-            seed=old.seed,
-            now=now,
-            number=old.next_number,
-            end=old.end,
-            formats=old.formats,
-            start=start,
-        )
+        self.session = Session.again(self.session, now=now)
         return self.session.outstanding
 
     def recover(self, *, now: float) -> tuple[Command, ...]:

@@ -23,7 +23,7 @@ from reportdl_core.commands import (
     Run,
     Wait,
 )
-from reportdl_core.deadlines import ended_by_clock, horizon
+from reportdl_core.deadlines import begun_again, ended_by_clock, horizon
 from reportdl_core.errors import LocalProtocolError, Reason
 from reportdl_core.events import Event, Lost, Sent, WaitElapsed
 from reportdl_core.facts import Facts, Renewal, RunPhase, Step
@@ -51,8 +51,7 @@ class Session:
     `now` is in seconds on any clock that does not run backwards, the same one in every call. `number` is that of
     the first command, `end` the absolute deadline of the job (default `now + policy.job_timeout`). `formats` are
     those that the report is known to offer: the preflight is not asked again, and where the job's is not among them
-    the session is over at once, with nothing sent (R10, D12). Before `start` no command but a Wait leaves. Raises
-    LocalProtocolError for misuse, and nothing else.
+    the session is over at once, with nothing sent (R10, D12). Raises LocalProtocolError for misuse, and nothing else.
     """
 
     __slots__ = ("_cell", "_guard", "_other", "_outcome", "_record", "_run", "_seen", "job", "policy", "seed")
@@ -71,17 +70,28 @@ class Session:
         number: int = 1,
         end: float | None = None,
         formats: tuple[str, ...] | None = None,
-        start: float | None = None,
     ) -> None:
         now = instant(now)
         facts = Facts(
             number=number,
             began=now,
             end=instant(now + policy.job_timeout if end is None else end),
-            due=now if start is None else instant(start),
+            due=now,
             quiet_since=now,
         )
         self._begin(job, policy, seed, now, facts)
+        self._open(formats, now)
+
+    @classmethod
+    def again(cls, ended: Session, *, now: float) -> Session:
+        """A new session for the job of one that has ended: its numbers, deadline and formats go on (R29, D21)."""
+        now, session = instant(now), cls.__new__(cls)
+        facts = begun_again(ended._record.facts, ended.policy, seed=ended.seed, now=now)
+        session._begin(ended.job, ended.policy, ended.seed, now, facts)
+        session._open(ended.formats, now)
+        return session
+
+    def _open(self, formats: tuple[str, ...] | None, now: float) -> None:
         if formats is not None:
             self._record.know(formats)
         self._decide(now)

@@ -96,6 +96,51 @@ def lose_the_run(play: Playbook[Download]) -> None:
             play.alarm()
 
 
+def refused_beside_a_lost_transfer(play: Playbook[Download], retry_after: float) -> None:
+    """The transfer is lost; the server then asks for time, and at last says that the file is gone."""
+    play.after(1.0) >> RunFinished(number=play[Run])
+    play >> Lost(number=play[Get], sent=Sent.UNKNOWN)
+    play.alarm() << Check
+    play >> Refused(number=play[Check], refusal=Refusal.BUSY, retry_after=retry_after)
+
+
+@pytest.mark.rules("D19", "D21", "I13")
+def test_the_next_session_waits_for_the_retry_after_of_the_last_one() -> None:
+    play = started(Policy(expiry=Expiry.DOCUMENTED))
+    refused_beside_a_lost_transfer(play, 400.0)
+    said = play.now + 400.0
+    play << Wait
+    play.alarm() << Wait  # the token's five minutes are over, and the file is lost: a session more
+    assert (play.now, play.driven.restarts) == (pytest.approx(300.1), (Restart.LOST,))
+    assert play.last(Wait).deadline == pytest.approx(said)
+    play.alarm() << Init
+    assert play.now == pytest.approx(said)
+
+
+@pytest.mark.rules("D19")
+def test_the_silence_of_the_next_session_begins_where_its_retry_after_ends() -> None:
+    play = started(Policy(expiry=Expiry.DOCUMENTED, silence=350.0))
+    refused_beside_a_lost_transfer(play, 400.0)
+    said = play.now + 400.0
+    play.alarm().alarm() << Init
+    while play.driven.outcome is None:
+        play.alarm()
+    assert play.driven.outcome.reason is Reason.UNREACHABLE
+    assert play.now == pytest.approx(said + 350.0)
+
+
+@pytest.mark.rules("D19")
+def test_a_server_that_has_answered_is_no_stranger_to_the_next_session() -> None:
+    play = started(Policy(first_contact=30.0, silence=200.0))
+    lose_the_transfer(play)
+    begun = play.now
+    assert play.driven.restarts == (Restart.LOST,)
+    while play.driven.outcome is None:
+        play.alarm()
+    assert play.driven.outcome.reason is Reason.UNREACHABLE
+    assert play.now == pytest.approx(begun + 200.0)
+
+
 @pytest.mark.rules("D21", "R29", "I13")
 @pytest.mark.parametrize(
     ("spoil", "cause", "reason"),

@@ -99,11 +99,10 @@ def get(
     # Checked here, before credentials and folders: a slip of the pen is said first.
     job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=key)
     clash = _clash(overwrite, skip_existing)
-    to_stdout = output == "-"
-    pipe = _pipe(key) if to_stdout else None
+    pipe = _pipe(key) if output == "-" else None
     label = f"{job.element}{f'/{job.segment}' if job.segment else ''} {job.format}"
     recording = None if trace is None else _recording(trace)
-    plain = connection.verbose or (to_stdout and sys.stdout.isatty())
+    plain = connection.verbose or (pipe is not None and sys.stdout.isatty())
     with (
         display(label, plain=plain, as_json=as_json) as shown,
         connection.client(shown, allow_unverified=allow_unverified) as client,

@@ -58,7 +58,8 @@ _STOPPED_BY_HAND = 130
     "--guarded",
     is_flag=True,
     help="Ask for the credentials of this environment: REPORTDL_APPLICATION_ID with REPORTDL_APPLICATION_KEY for any "
-    "user, REPORTDL_TOKEN as REPORTDL_USER's personal API token. Otherwise any token is accepted, and no application key.",
+    "user, REPORTDL_TOKEN as REPORTDL_USER's personal API token. Otherwise any token is accepted, but no "
+    "application key.",
 )
 @click.option("--control", is_flag=True, help="Let this machine change faults while it runs, by HTTP: /control.")
 @click.option("-v", "--verbose", is_flag=True, help="Log each call to stderr.")
