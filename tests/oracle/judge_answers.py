@@ -62,11 +62,38 @@ def final_answers_end_it(story: Story) -> Iterator[Violation]:
         rule = _FINAL.get(event.refusal or "", "D17")
         naming = event.refusal == "INVALID_FORMAT" and turn.new("ListFormats")  # D12
         inquiry = turn.kind == "ListFormats" and (turn.facts.run is not None or naming_in == turn.facts.session)
-        if turn.session_ends() is None and not naming:
+        if turn.session_ends() is None and not naming and not _renewal_goes_on(turn):
             yield Violation(rule=rule, position=turn.position, what=f"{turn.kind} goes on after {event.refusal}")
         elif turn.ended is not None and not _well_named(turn, event, story) and not inquiry:
             reason = turn.ended[1].outcome.reason
             yield Violation(rule=rule, position=turn.ended[0], what=f"{event.refusal} is called {reason}")
+
+
+def _renewal_goes_on(turn: Turn) -> bool:
+    """Freedom: what is under way to renew a credential known to be dead may come before the alternatives (D12, D16).
+
+    That is a renewal, or a Wait for one: it stays as it is, and nothing is asked beside it. A Wait that is over at
+    this very moment may have become the renewal.
+    """
+    refused = turn.event is not None and turn.event.refusal == "INVALID_FORMAT" and turn.kind != "ListFormats"
+    if not refused or turn.facts.listed is not None or not turn.facts.renewing:
+        return False
+    under_way = [each.command for each in turn.before.values() if each.command.kind in {"RenewCredentials", "Wait"}]
+    if not turn.issued:
+        return any(command.number in turn.after for command in under_way)
+    over = any(each.kind == "Wait" and (each.deadline or 0.0) <= turn.at for each in under_way)
+    return over and len(turn.issued) == len(turn.new("RenewCredentials")) == 1
+
+
+def only_the_alternatives(story: Story) -> Iterator[Violation]:
+    """R10, D12: where a renewal was let go on after `Invalid format`, it is for the question alone that may follow."""
+    going_on = False
+    for turn in story.turns:
+        going_on = going_on and turn.facts.naming  # taken up again from before that answer (D43), it is not known yet
+        for position, issued in turn.new(*DOWNLOADS) if going_on else []:
+            if issued.command.kind != "ListFormats" and issued.session == turn.facts.session:
+                yield Violation(rule="R10", position=position, what=f"{issued.command.kind} after INVALID_FORMAT")
+        going_on = going_on or (not turn.facts.naming and turn.session_ends() is None and _renewal_goes_on(turn))
 
 
 def _well_named(turn: Turn, event: Event, story: Story) -> bool:
@@ -213,6 +240,7 @@ def renewals(story: Story) -> Iterator[Violation]:
 
 CHECKS: tuple[Callable[[Story], Iterator[Violation]], ...] = (
     final_answers_end_it,
+    only_the_alternatives,
     a_lost_run_is_no_failure,
     insurance_ends_nothing,
     repeats_end_nothing,

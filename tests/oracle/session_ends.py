@@ -50,12 +50,15 @@ def _named_first(state: State, now: float) -> list[State]:
 
 
 def _renewed_first(state: State) -> list[State]:
-    """Freedom: where the credential is known to be dead, what is under way to renew it may come before the question."""
-    if not state.owed:
+    """Freedom: where the credential is known to be dead, what is under way to renew it may come before the question.
+
+    Nothing but the question, or the end, follows it: D1's check, too, would ask for the sake of a session that is over.
+    """
+    if not state.owed or state.slot("RenewCredentials", "Wait") is None:
         return []
     first = {"RenewCredentials": "ListFormats", "Wait": "RenewCredentials ListFormats"}
     slots = tuple(replace(each, then=first.get(each.kind, each.then)) for each in state.slots)
-    return [replace(state, slots=slots)] if state.slot("RenewCredentials", "Wait") is not None else []
+    return [replace(state, slots=slots, renewed_first=True)]
 
 
 def lost_for_good(state: State, reasons: frozenset[str]) -> list[State]:

@@ -59,6 +59,7 @@ class Facts:
     told_until: float = 0.0  # Retry-After
     kept: bool = False  # a check has been told, after 300 s, that generation goes on
     owed: bool = False  # the credential has been refused, and not renewed since
+    renewing: bool = False  # a renewal has been asked for, and has not come about yet
     fresh: bool = False  # it has been renewed, and neither has anything succeeded since nor has a wait elapsed
     naming: bool = False  # the format has been refused: what is asked now only names the alternatives (D12)
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's; the time away moves it on (D43)
@@ -264,6 +265,8 @@ class _Reader:
             self.facts = replace(self.facts, init_sent=record.at)
         if command.kind == "Run":
             self.facts = replace(self.facts, run=record, run_answer=None, away=0.0)
+        if command.kind == "RenewCredentials":
+            self.facts = replace(self.facts, renewing=True)
 
     def _move(self, record: Moved) -> None:
         if record.session != self.facts.session:
@@ -283,7 +286,7 @@ class _Reader:
         if event.kind == "FormatsListed":
             facts = replace(facts, listed=event.formats)
         if event.kind == "CredentialsRenewed":
-            facts = replace(facts, credential=facts.credential + 1, owed=False, fresh=True)
+            facts = replace(facts, credential=facts.credential + 1, owed=False, renewing=False, fresh=True)
         elif event.refusal != "CREDENTIALS" and event.kind not in {"Lost", "Cancelled"}:
             facts = replace(facts, fresh=False)
         if event.refusal == "CREDENTIALS":

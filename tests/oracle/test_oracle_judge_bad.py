@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.oracle.judge import judge
-from tests.oracle.test_oracle_judge_good import EXPIRED, LOST_RUN, NAMING, RESUMED, SECTION_7, UNPROVEN
+from tests.oracle.test_oracle_judge_good import (
+    EXPIRED,
+    LOST_RUN,
+    NAMING,
+    OWED,
+    RENEWED_FIRST,
+    RESUMED,
+    SECTION_7,
+    UNPROVEN,
+    WAITED_FOR,
+)
 from tests.oracle.transcripts import parse
 
 # The beginnings of runs that are not told to their ends.
@@ -231,6 +241,53 @@ BEGINNINGS = {
     "R10 no such format": then(RUNNING, "1 < 2 Refused refusal=INVALID_FORMAT"),
     "R10 goes on where nothing names it": edited(
         NAMING.split("6    < 5")[0], ("5.2  > 5 ListFormats 35.2\n", "5.2 > 5 Wait 10\n")
+    ),
+    "R10 waits though no renewal is owed": then(
+        CHECKING, "6 < 4 StatusReported status=IN_PROGRESS / 6 > 5 Wait 12 / 7 < 2 Refused refusal=INVALID_FORMAT"
+    ),
+    "R10 waits though it was renewed": then(
+        OWED,
+        "6 < 5 CredentialsRenewed / 6 > 6 Check 36 / 7 < 6 StatusReported status=IN_PROGRESS / 7 > 7 Wait 13 / "
+        "8 < 2 Refused refusal=INVALID_FORMAT",
+    ),
+    "R10 waits though the last refusal has asked for no renewal": then(
+        OWED,
+        "6 < 5 CredentialsRenewed / 6 > 6 Check 36 / 7 < 6 Refused refusal=CREDENTIALS / 7 > 7 Wait 13 / "
+        "8 < 2 Refused refusal=INVALID_FORMAT",
+    ),
+    "R10 renews first though the formats are listed": then(
+        edited(
+            OWED,
+            ("preflight=OFF", "preflight=ON"),
+            ("0    > 1 Init 30", "0 > 91 ListFormats 30 / 0 < 91 FormatsListed pdf / 0 > 1 Init 30"),
+        ),
+        "6 < 2 Refused refusal=INVALID_FORMAT",
+    ),
+    "R10 another wait than the one for the renewal": edited(
+        WAITED_FOR.split("3600 <")[0], ("INVALID_FORMAT", "INVALID_FORMAT / 9 x 6 / 9 > 7 Wait 3599")
+    ),
+    "R10+I13 a renewal before its wait is over": edited(
+        WAITED_FOR.split("3600 <")[0], ("INVALID_FORMAT", "INVALID_FORMAT / 9 x 6 / 9 > 7 RenewCredentials 39")
+    ),
+    "R10 a check that is out goes on": then(
+        OWED,
+        "6 < 5 Lost sent=UNKNOWN / 6 > 6 Wait 6.4 / 6.4 < 6 WaitElapsed / 6.4 > 7 Check 36.4 / "
+        "7 < 2 Refused refusal=INVALID_FORMAT",
+    ),
+    "R10 a check instead of the renewal": then(OWED, "6 < 2 Refused refusal=INVALID_FORMAT / 6 x 5 / 6 > 6 Check 36"),
+    "R10 a check once it is renewed": edited(RENEWED_FIRST.split("9    <")[0], ("8 ListFormats", "8 Check")),
+    "R10 a check where the renewal was waited for": edited(
+        RENEWED_FIRST.split("8    <")[0], ("7 RenewCredentials", "7 Check")
+    ),
+    "R10 D1 asks after the renewal": edited(
+        RENEWED_FIRST.split("9    <")[0], ("preflight=OFF", "preflight=OFF ttl=6.5"), ("8 ListFormats", "8 Check")
+    ),
+    "R10 another token after the renewal": edited(RENEWED_FIRST.split("9    <")[0], ("8 ListFormats", "8 Init")),
+    "D16 nothing is asked for once it is renewed": edited(
+        RENEWED_FIRST.split("9    <")[0], ("8 ListFormats 38", "8 Wait 8.4")
+    ),
+    "D16 renewed again though it is renewed": edited(
+        RENEWED_FIRST.split("9    <")[0], ("8 ListFormats", "8 RenewCredentials")
     ),
     "R14 no such token": then(RUNNING, "1 < 2 Refused refusal=INVALID_TOKEN"),
     "R23 get after ERROR": then(

@@ -262,6 +262,88 @@ NAMING = """
 6    ! ERROR INVALID_FORMAT RUNNING
 """
 
+# A renewal is owed when `run` is refused for the format. It was told to wait past the job's end, and is waited for.
+OWED = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+5.1  < 3 WaitElapsed
+5.1  > 4 Check 35.1
+5.2  < 4 Refused refusal=CREDENTIALS
+5.2  > 5 RenewCredentials 35.2
+"""
+WAITED_FOR = (
+    OWED
+    + """
+6    < 5 Refused refusal=BUSY retry_after=5000
+6    > 6 Wait 3600
+9    < 2 Refused refusal=INVALID_FORMAT
+3600 < 6 WaitElapsed
+3600 = ERROR
+3600 ! ERROR INVALID_FORMAT RUNNING
+"""
+)
+
+# The same, and the renewal that is on its way is lost, repeated, and comes about: then the alternatives are asked for.
+RENEWED_FIRST = (
+    OWED
+    + """
+6    < 2 Refused refusal=INVALID_FORMAT
+7    < 5 Lost sent=UNKNOWN
+7    > 6 Wait 7.4
+7.4  < 6 WaitElapsed
+7.4  > 7 RenewCredentials 37.4
+8    < 7 CredentialsRenewed
+8    > 8 ListFormats 38
+9    < 8 FormatsListed csv
+9    = ERROR
+9    ! ERROR INVALID_FORMAT RUNNING
+"""
+)
+
+# `run` is refused at the very moment at which a Wait is over: the renewal leaves, is lost, and that is the end.
+OVER_AT_ONCE = (
+    OWED
+    + """
+6    < 5 Lost sent=UNKNOWN
+6    > 6 Wait 6.4
+6.4  < 6 WaitElapsed
+6.4  > 7 Check 36.4
+7    < 7 Refused refusal=UNAVAILABLE
+7    > 8 Wait 12
+12   < 2 Refused refusal=INVALID_FORMAT
+12   x 8
+12   > 9 RenewCredentials 42
+13   < 9 Lost sent=UNKNOWN
+13   = ERROR
+13   ! ERROR INVALID_FORMAT RUNNING
+"""
+)
+
+# Taken up again from before `run` was refused: what the answer had decided is not known any more (D43).
+FORGOTTEN = (
+    OWED
+    + """
+5.2  save
+6    < 2 Refused refusal=INVALID_FORMAT
+9    restore
+9    < 2 Lost sent=UNKNOWN
+9.1  < 5 Lost sent=UNKNOWN
+9.1  > 6 Wait 9.4
+9.4  < 6 WaitElapsed
+9.4  > 7 RenewCredentials 39.4
+9.5  < 7 CredentialsRenewed
+9.5  > 8 Check 39.5
+9.6  < 8 StatusReported status=ERROR
+9.6  = ERROR
+9.6  ! ERROR GENERATION_FAILED RUNNING
+"""
+)
+
 GOOD = {
     "section 7": SECTION_7,
     "lost run": LOST_RUN,
@@ -271,10 +353,14 @@ GOOD = {
     "resumed": RESUMED,
     "expired": EXPIRED,
     "naming": NAMING,
+    "a renewal that is waited for": WAITED_FOR,
+    "renewed first": RENEWED_FIRST,
+    "a wait that is over at once": OVER_AT_ONCE,
+    "renewed first and forgotten": FORGOTTEN,
 }
 
 
-@pytest.mark.rules("R12", "R18", "R21", "R24", "D1", "D6", "D16", "D21", "D43")
+@pytest.mark.rules("R12", "R18", "R21", "R24", "D1", "D6", "D12", "D16", "D21", "D43")
 @pytest.mark.parametrize("text", GOOD.values(), ids=GOOD.keys())
 def test_a_right_run_is_found_right(text: str) -> None:
     assert judge(parse(text)) == []

@@ -335,6 +335,27 @@ def test_without_a_preflight_a_refused_format_is_named_first() -> None:
     client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
 
 
+@pytest.mark.rules("D12", "D16", "R10")
+@pytest.mark.parametrize("ttl", [300.0, 4.0])
+def test_a_renewal_that_is_owed_may_come_before_the_question_and_nothing_else(ttl: float) -> None:
+    client = Client(preflight="OFF", ttl=ttl, first_check=1.0)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 1.0))
+    client.hears(1.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 31.0))
+    client.hears(2.0, 4, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "RenewCredentials", 32.0))
+    client.hears(3.0, 2, "Refused", refusal="INVALID_FORMAT")
+    client.shows("RUNNING", (5, "RenewCredentials", 32.0))
+    client.hears(4.5, 5, "CredentialsRenewed")
+    client.may_not_show("RUNNING", (6, "Check", 34.5))
+    client.may_not_show("RUNNING", (6, "RenewCredentials", 34.5))
+    client.shows("RUNNING", (6, "ListFormats", 34.5))
+    client.hears(5.0, 6, "FormatsListed", formats=("csv",))
+    client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
+
+
 @pytest.mark.rules("D1", "D27", "D36")
 def test_once_the_server_keeps_a_session_only_a_token_it_does_not_know_has_expired() -> None:
     for refusal, reason, right in (
