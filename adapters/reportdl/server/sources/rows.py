@@ -38,8 +38,9 @@ def examine(report: Report) -> None:
             with _csv(path) as lines:
                 _places(_head(lines), (*report.reads, *([segment_column] if segment_column else [])))
         case SqlRows() as origin:
-            # The query is the catalog's, and the catalog is the operator's own file.
-            bare = f"SELECT * FROM ({origin.query.rstrip().rstrip(';')}) LIMIT 0"  # noqa: S608
+            # The query is the catalog's, and the catalog is the operator's own file. It may end in a comment, which
+            # would take the parenthesis if that stood on the same line.
+            bare = f"SELECT * FROM ({origin.query.rstrip().rstrip(';')}\n) LIMIT 0"  # noqa: S608
             with _answer(origin, bare, "") as cursor:
                 _places(_names(cursor), report.reads)
         case Fails():

@@ -145,6 +145,19 @@ def test_a_query_over_csv_files_binds_the_segment(written: Callable[[str], Path]
     assert rows(open_catalog(written(text + hostile)), tmp_path, segment=71) == ["item,count"]
 
 
+def test_a_query_may_end_in_a_comment_but_not_close_the_parenthesis_it_is_examined_in(
+    written: Callable[[str], Path], tmp_path: Path
+) -> None:
+    def with_query(query: str) -> Path:
+        return written(GOOD.replace('csv = "data/one.csv"', f'tables = {{ t = "data/one.csv" }}\nquery = "{query}"'))
+
+    commented = "SELECT item, count FROM t WHERE count > 5 -- the few are left out"
+    assert rows(open_catalog(with_query(commented)), tmp_path) == ["item,count", "nut,7"]
+    for broken in ("SELECT item, count FROM t) --", "SELECT item, count FROM t; -- done"):
+        with pytest.raises(InvalidCatalog, match="the query cannot be answered"):
+            open_catalog(with_query(broken))
+
+
 def test_keys_that_look_like_numbers_stay_as_they_are_written(written: Callable[[str], Path], tmp_path: Path) -> None:
     (tmp_path / "data" / "one.csv").write_text("count,item\n12,007\n9.50,1e5\n-3,+4\n", encoding="utf-8")
     query = "SELECT item, count FROM things ORDER BY things.count"
