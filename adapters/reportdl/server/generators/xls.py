@@ -2,20 +2,24 @@
 
 Numbers, percentages and dates are values with a number format, so that people can go on calculating; sums are formulas
 that follow the filter, with their results beside them for readers that do not calculate. Text is always written as
-text, never as a formula or a link. Must never drop what does not fit: what a sheet cannot hold is NotRendered.
+text, never as a formula or a link. A spreadsheet keeps fifteen digits of a number: one that would show other digits for
+it is written as text, and so is the sum of its column; a chart of such numbers is a picture.
+
+Must never drop what does not fit: what a sheet cannot hold is NotRendered.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any, Final, Protocol, assert_never, cast
 
 from reportdl.server.generators.chart import figure
-from reportdl.server.generators.pages import byline
+from reportdl.server.generators.pages import byline, chart_picture
 from reportdl.server.generators.table import Cell, Chart, ChartKind, Column, Kind, NotRendered, Table, moment
 
 __all__ = ["generate"]
@@ -24,7 +28,9 @@ _SHEET: Final = "Report"
 _HEAD: Final = 4  # the row of the table's heading, counted from 0: title, subtitle, byline and a gap stand above
 _MOST_ROWS: Final = 1_048_576 - _HEAD - 100
 _FIRST_DATE: Final = date(1900, 3, 1)  # earlier days are counted wrongly by spreadsheets: written as text
+_KEPT: Final = Context(prec=15)  # of a number's digits; the rest become zeros
 _WIDEST: Final = 48
+_CHART: Final = (600, 340)  # pixels
 _COLOURS: Final = ("#1F5A94", "#B4491F", "#2F6F4F", "#6A4C93")
 _DASHES: Final = ("solid", "dash", "round_dot", "dash_dot")
 
@@ -49,6 +55,7 @@ class _Sheet(Protocol):
     def write_datetime(self, row: int, col: int, date: date, cell_format: _Style | None = None) -> int: ...
     def write_blank(self, row: int, col: int, blank: None, cell_format: _Style | None = None) -> int: ...
     def write_formula(self, row: int, col: int, formula: str, cell_format: _Style | None, value: float) -> int: ...
+    def insert_image(self, row: int, col: int, filename: str, options: dict[str, Any]) -> int: ...
     def insert_chart(self, row: int, col: int, chart: _Drawing, options: dict[str, Any]) -> int: ...
     def set_column(self, first_col: int, last_col: int, width: float) -> int: ...
     def freeze_panes(self, row: int, col: int) -> None: ...
@@ -151,13 +158,15 @@ def _write_rows(sheet: _Sheet, table: Table, styles: _Styles) -> int:
     """The table's body and its sums; returns the first free row."""
     for number, row in enumerate(table.rows, _HEAD + 1):
         for at, cell in enumerate(row):
-            _write_cell(sheet, number, at, cell, styles.cells[at])
+            _write_cell(sheet, number, at, cell, table.columns[at], styles.cells[at])
     free = _HEAD + 1 + len(table.rows)
     totals, shown = table.totals(), table.shown_totals()
     if totals is None or shown is None:
         return free
     for at, cell in enumerate(totals):
-        if isinstance(cell, Decimal):
+        if isinstance(cell, Decimal) and not (_is_kept(table.columns[at], cell) and _are_kept(table, at)):
+            _must(sheet.write_string(free, at, _digits(table.columns[at], cell), styles.sums[at]))
+        elif isinstance(cell, Decimal):
             name = _letters(at)
             formula = f"=SUBTOTAL(109,{name}{_HEAD + 2}:{name}{free})"
             _must(sheet.write_formula(free, at, formula, styles.sums[at], _plain(cell)))
@@ -166,14 +175,17 @@ def _write_rows(sheet: _Sheet, table: Table, styles: _Styles) -> int:
     return free + 1
 
 
-def _write_cell(sheet: _Sheet, row: int, col: int, cell: Cell, style: _Style) -> None:
+def _write_cell(sheet: _Sheet, row: int, col: int, cell: Cell, column: Column, style: _Style) -> None:
     match cell:
         case None:
             _must(sheet.write_blank(row, col, None, style))
         case str():
             _must(sheet.write_string(row, col, cell, style))
         case Decimal():
-            _must(sheet.write_number(row, col, float(cell), style))
+            if _is_kept(column, cell):
+                _must(sheet.write_number(row, col, float(cell), style))
+            else:
+                _must(sheet.write_string(row, col, _digits(column, cell), style))
         case date():
             if cell < _FIRST_DATE:
                 _must(sheet.write_string(row, col, cell.isoformat(), style))
@@ -181,6 +193,20 @@ def _write_cell(sheet: _Sheet, row: int, col: int, cell: Cell, style: _Style) ->
                 _must(sheet.write_datetime(row, col, cell, style))
         case _:
             assert_never(cell)
+
+
+def _is_kept(column: Column, value: Decimal) -> bool:
+    """Whether a spreadsheet shows the number's own digits: a long fraction may end beyond what the column shows."""
+    return column.show(_KEPT.plus(value)) == column.show(value)
+
+
+def _are_kept(table: Table, at: int) -> bool:
+    # Of the chart and of a sum: they would take a text for nothing.
+    return all(_is_kept(table.columns[at], cell) for row in table.rows if isinstance(cell := row[at], Decimal))
+
+
+def _digits(column: Column, value: Decimal) -> str:
+    return f"{value.scaleb(2):f}%" if column.kind is Kind.PERCENT else f"{value:f}"
 
 
 def _plain(value: Decimal) -> float:
@@ -211,7 +237,16 @@ def _write_chart(book: _Book, sheet: _Sheet, table: Table, chart: Chart) -> None
     described = figure(table)
     if described is None:
         return
-    scale = table.columns[table.index(chart.y[0])]
+    # Beside the table: below it, the filter's hidden rows would squeeze it.
+    place = (_HEAD, len(table.columns) + 1)
+    told: dict[str, Any] = {"description": described.alt, "object_position": 3}
+    picture = None if all(_are_kept(table, table.index(key)) for key in chart.y) else chart_picture(table)
+    if picture is not None:
+        scale = _CHART[0] / int.from_bytes(picture[0][16:20])  # where a PNG has its width in pixels
+        told |= {"image_data": io.BytesIO(picture[0]), "x_scale": scale, "y_scale": scale}
+        _must(sheet.insert_image(*place, "chart.png", told))
+        return
+    first = table.columns[table.index(chart.y[0])]
     drawing = book.add_chart({"type": "column" if chart.kind is ChartKind.BAR else "line"})
     for number, key in enumerate(chart.y):
         drawing.add_series(_series(table, chart, key, number))
@@ -219,11 +254,10 @@ def _write_chart(book: _Book, sheet: _Sheet, table: Table, chart: Chart) -> None
     drawing.set_legend({"position": "bottom"} if len(chart.y) > 1 else {"none": True})
     drawing.set_x_axis({"name": table.columns[table.index(chart.x)].label, "text_axis": True})
     lines = {"visible": True, "line": {"color": "#C9D1D9"}}
-    drawing.set_y_axis({"num_format": _number_format(scale), "major_gridlines": lines})
-    drawing.set_size({"width": 600, "height": 340})
+    drawing.set_y_axis({"num_format": _number_format(first), "major_gridlines": lines})
+    drawing.set_size({"width": _CHART[0], "height": _CHART[1]})
     drawing.show_blanks_as("gap")
-    # Beside the table: below it, the filter's hidden rows would squeeze it.
-    sheet.insert_chart(_HEAD, len(table.columns) + 1, drawing, {"description": described.alt, "object_position": 3})
+    sheet.insert_chart(*place, drawing, told)
 
 
 def _series(table: Table, chart: Chart, key: str, number: int) -> dict[str, Any]:

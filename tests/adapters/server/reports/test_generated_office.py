@@ -154,6 +154,54 @@ def test_text_that_looks_like_a_formula_or_an_old_date_is_text_in_a_workbook(tmp
     assert [name for name, (_, _, formula) in found.items() if formula] == ["B46"]
 
 
+def accounts(*numbers: str, kind: Kind = Kind.NUMBER, decimals: int = 0, total: Total = Total.SUM) -> Table:
+    column = Column(key="n", label="Account", kind=kind, decimals=decimals, total=total)
+    rows = tuple((f"row {at}", Decimal(number)) for at, number in enumerate(numbers))
+    chart = Chart(kind=ChartKind.BAR, x="a", y=("n",))
+    issued = date(2026, 1, 1)
+    return Table(title="T", issued=issued, columns=(Column(key="a", label="A"), column), rows=rows, chart=chart)
+
+
+@pytest.mark.parametrize(
+    ("table", "written"),
+    [
+        # Seventeen digits, and eighteen; the sum of such a column is text as well, for a formula would pass them over.
+        (accounts("123456789012345678", "7"), [("s", "123456789012345678"), ("n", "7"), ("s", "123456789012345685")]),
+        (accounts("-1234567890123.456", decimals=3), [("s", "-1234567890123.456"), ("s", "-1234567890123.456")]),
+        # Each of them is kept and their sum is not.
+        (accounts("999999999999999", "2"), [("n", "999999999999999"), ("n", "2"), ("s", "1000000000000001")]),
+        # More digits than fifteen, of which nobody is shown the last.
+        (accounts("3.33333333333333331", decimals=2), [("n", "3.333333333333333"), ("n", "3.3333333333333335")]),
+        (accounts("123456789012345000", "5"), [("n", "1.23456789012345E+17"), ("n", "5"), ("s", "123456789012345005")]),
+        (
+            accounts("0.12345678901234567", kind=Kind.PERCENT, decimals=9, total=Total.NONE),
+            [("n", "0.1234567890123457")],
+        ),
+        (
+            accounts("1234567.12345678912", kind=Kind.PERCENT, decimals=9, total=Total.NONE),
+            [("s", "123456712.345678912%")],
+        ),
+    ],
+)
+def test_a_number_of_more_digits_than_a_spreadsheet_keeps_is_text_in_a_workbook(
+    tmp_path: Path, table: Table, written: list[tuple[str, str]]
+) -> None:
+    path = tmp_path / "book.xlsx"
+    generate("xls", table, path)
+    found = cells(path)
+    here = [found[name] for name in (f"B{row}" for row in range(6, 10)) if name in found]
+    assert [(kind, value) for kind, value, _ in here] == written
+    texts = [kind == "s" for kind, _ in written]
+    assert any(formula for _, _, formula in here) is (table.totals() is not None and not any(texts))
+    # A native chart would draw a text as nothing.
+    pictured = any(texts[: len(table.rows)])
+    with zipfile.ZipFile(path) as package:
+        names = package.namelist()
+        assert 'descr="Bar chart' in package.read("xl/drawings/drawing1.xml").decode()
+    assert ("xl/media/image1.png" in names, "xl/charts/chart1.xml" in names) == (pictured, not pictured)
+    assert broken_targets(path) == []
+
+
 @pytest.mark.parametrize(
     ("rows", "text", "message"), [(1, "x" * 32_768, "too long for a cell"), (1_048_500, "", "1,048,500")]
 )
