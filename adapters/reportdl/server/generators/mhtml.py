@@ -32,7 +32,8 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0; }
 .byline, .note { font-size: .85rem; color: #55616d; }
 img { display: block; width: 100%; height: auto; margin: 1.5rem 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid #c9d1d9; vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: .35rem .6rem; border-bottom: 1px solid #c9d1d9; vertical-align: top; overflow-wrap: anywhere;
+         white-space: pre-line; }
 thead th { background: #e6edf4; border-bottom: 2px solid #1b2733; }
 tfoot td { font-weight: bold; border-top: 2px solid #1b2733; border-bottom: 0; }
 .left { text-align: left; } .center { text-align: center; }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, assert_never
 
@@ -23,6 +24,8 @@ Presentation = Any
 Slide = Any
 Picture = Any
 GridCell = Any
+Frame = Any
+Paragraph = Any
 
 _WIDTH: Final = 338.6  # millimetres: 13.33 by 7.5 inches
 _HEIGHT: Final = 190.5
@@ -137,8 +140,15 @@ def _text(slide: Slide, text: str, top: float, size: float, colour: str) -> None
 
     box = slide.shapes.add_textbox(_mm(_MARGIN), _mm(top), _mm(_WIDTH - 2 * _MARGIN), _mm(10))
     box.text_frame.word_wrap = True
-    run = box.text_frame.paragraphs[0].add_run()
-    run.text, run.font.size, run.font.color.rgb = text, Pt(size), _colour(colour)
+    for paragraph, line in _paragraphs(box.text_frame, text):
+        run = paragraph.add_run()
+        run.text, run.font.size, run.font.color.rgb = line, Pt(size), _colour(colour)
+
+
+def _paragraphs(frame: Frame, text: str) -> Iterator[tuple[Paragraph, str]]:
+    """A paragraph for each line of the text: a run takes no line end, and the break beside it has no size."""
+    for number, line in enumerate(text.split("\n")):
+        yield (frame.add_paragraph() if number else frame.paragraphs[0]), line
 
 
 def _foot(slide: Slide, text: str) -> None:
@@ -184,23 +194,23 @@ def _write(cell: GridCell, text: str, align: Align, size: float) -> None:
     cell.margin_top = cell.margin_bottom = Pt(2)
     if size < 10:
         cell.margin_left = cell.margin_right = Pt(3)
-    paragraph = cell.text_frame.paragraphs[0]
-    run = paragraph.add_run()
-    run.text, run.font.size = text, Pt(size)
-    match align:
-        case Align.LEFT:
-            paragraph.alignment = PP_ALIGN.LEFT
-        case Align.CENTER:
-            paragraph.alignment = PP_ALIGN.CENTER
-        case Align.RIGHT:
-            paragraph.alignment = PP_ALIGN.RIGHT
-        case _:
-            assert_never(align)
+    for paragraph, line in _paragraphs(cell.text_frame, text):
+        run = paragraph.add_run()
+        run.text, run.font.size = line, Pt(size)
+        match align:
+            case Align.LEFT:
+                paragraph.alignment = PP_ALIGN.LEFT
+            case Align.CENTER:
+                paragraph.alignment = PP_ALIGN.CENTER
+            case Align.RIGHT:
+                paragraph.alignment = PP_ALIGN.RIGHT
+            case _:
+                assert_never(align)
 
 
 def _stress(cell: GridCell) -> None:
     # The theme's own blue leaves white text a contrast of 4 to 1; this one has 7.
     cell.fill.solid()
     cell.fill.fore_color.rgb = _colour(_BLUE)
-    for run in cell.text_frame.paragraphs[0].runs:
+    for run in (run for paragraph in cell.text_frame.paragraphs for run in paragraph.runs):
         run.font.bold, run.font.color.rgb = True, _colour("FFFFFF")

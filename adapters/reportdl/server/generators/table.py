@@ -37,6 +37,7 @@ Cell = str | Decimal | date | None
 
 # What XML 1.0 cannot carry, which four of the nine formats are made of; and the noncharacters beside it.
 _ILLEGIBLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_LINE_END: Final = re.compile("\r\n?")  # of Windows, and of old machines: each format breaks a line at \n alone
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _MOST_DIGITS: Final = 18  # what every reader of the schema type `decimal` must take; nor is 1E+999999 written out
 _ROOM: Final = Context(prec=_MOST_DIGITS * 2)
@@ -117,7 +118,7 @@ class Column:
         return Align.LEFT if self.kind is Kind.TEXT else Align.RIGHT
 
     def show(self, value: Cell) -> str:
-        """The cell as people read it: grouped by comma, with a true minus sign; dates as YYYY-MM-DD."""
+        """The cell as people read it: grouped by comma, with a true minus sign; dates as YYYY-MM-DD; lines end in \\n."""
         match value:
             case None:
                 return ""
@@ -126,7 +127,7 @@ class Column:
             case date():
                 return value.isoformat()
             case str():
-                return value
+                return _LINE_END.sub("\n", value)
         assert_never(value)
 
     def _number(self, value: Decimal) -> str:

@@ -180,7 +180,7 @@ def _write_cell(sheet: _Sheet, row: int, col: int, cell: Cell, column: Column, s
         case None:
             _must(sheet.write_blank(row, col, None, style))
         case str():
-            _must(sheet.write_string(row, col, cell, style))
+            _must(sheet.write_string(row, col, column.show(cell), style))
         case Decimal():
             if _is_kept(column, cell):
                 _must(sheet.write_number(row, col, float(cell), style))

@@ -1,8 +1,8 @@
 """Decides how a report becomes XML (R7): a document of the schema `report.xsd` beside this file.
 
 Columns are declared once, with their types; a row holds one cell per value, named by its column, and an empty value
-has no cell. Values are written as the schema's types have them, never as people read them. Must never build markup
-from text by hand.
+has no cell. Values are written as the schema's types have them, never as people read them; the lines of a text end in
+\\n, as every reader of XML has them, whatever was written. Must never build markup from text by hand.
 """
 
 from __future__ import annotations
@@ -71,13 +71,13 @@ def _row(parent: ET.Element, columns: tuple[Column, ...], cells: tuple[Cell, ...
     for column, cell in zip(columns, cells, strict=True):
         if cell is not None:
             # The name of the element is the type, so that a schema can check the value.
-            ET.SubElement(row, _type(column.kind), {"column": column.key}).text = _value(cell)
+            ET.SubElement(row, _type(column.kind), {"column": column.key}).text = _value(column, cell)
 
 
-def _value(cell: str | Decimal | date) -> str:
+def _value(column: Column, cell: str | Decimal | date) -> str:
     match cell:
         case str():
-            return cell
+            return column.show(cell)
         case Decimal():
             return f"{cell:f}"
         case date():

@@ -268,6 +268,29 @@ def test_rows_spread_evenly_over_slides_and_the_cut_is_said(tmp_path: Path, rows
     assert [words(cell) for cell in list(made[-1].iter(f"{A}tr"))[-1]] == ["Total", f"{rows:,}"]
 
 
+def test_line_ends_of_windows_break_lines_once_in_every_office_format(tmp_path: Path) -> None:
+    table = Table(
+        title="Lines",
+        notes=("first\nsecond",),
+        issued=date(2026, 1, 1),
+        columns=(Column(key="a", label="A"), Column(key="b", label="B", kind=Kind.NUMBER)),
+        rows=(("one\r\ntwo\rthree\n\nfive", Decimal(1)),),
+    )
+    for key in ("ppt", "doc", "xls"):
+        generate(key, table, tmp_path / key)
+        with zipfile.ZipFile(tmp_path / key) as package:
+            assert b"x000" not in b"".join(package.read(name) for name in package.namelist() if name.endswith(".xml"))
+    first, second = slides(tmp_path / "ppt")
+    cell = next(iter(list(second.iter(f"{A}tr"))[1].iter(f"{A}tc")))
+    assert [words(one) for one in cell.iter(f"{A}p")] == ["one", "two", "three", "", "five"]
+    assert {one.get("sz") for one in cell.iter(f"{A}rPr")} == {"1200"}
+    assert [words(one) for one in first.iter(f"{A}p")][-2:] == ["first", "second"]
+    written = list(part(tmp_path / "doc", "word/document.xml").iter(f"{W}tr"))[1].find(f"{W}tc")
+    assert written is not None
+    assert len(list(written.iter(f"{W}br"))) == 4
+    assert cells(tmp_path / "xls")["A6"][1] == "one\ntwo\nthree\n\nfive"
+
+
 def test_a_document_has_a_heading_a_described_picture_and_a_table_that_repeats_its_heading(made: Made) -> None:
     body = part(made(1042, "doc"), "word/document.xml")
     styles = [one.get(f"{W}val") for one in body.iterfind(f".//{W}pStyle")]

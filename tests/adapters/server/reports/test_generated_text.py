@@ -98,6 +98,18 @@ def test_awkward_xml_satisfies_it_too_and_comes_back_as_it_was(program: Program,
     ]
 
 
+def test_line_ends_of_windows_stay_in_csv_and_are_those_of_xml_in_xml(tmp_path: Path) -> None:
+    text = "one\r\ntwo\rthree\nfour"
+    for key in ("csv", "xml"):
+        generate(key, small(text), tmp_path / key)
+    with (tmp_path / "csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row[0] for row in csv.reader(file)][1] == text
+    assert b"\r" not in (tmp_path / "xml").read_bytes()
+    cell = ET.parse(tmp_path / "xml").getroot().find(f".//{{{NAMESPACE}}}string")
+    assert cell is not None
+    assert cell.text == "one\ntwo\nthree\nfour"
+
+
 def test_the_schema_refuses_a_cell_of_a_column_that_is_not_declared(program: Program, tmp_path: Path) -> None:
     path = tmp_path / "t.xml"
     generate("xml", small("x"), path)

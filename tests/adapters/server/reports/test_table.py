@@ -52,6 +52,7 @@ def table(**changes: Any) -> Table:
         (Kind.PERCENT, 0, Decimal("-0.07"), "\N{MINUS SIGN}7%"),
         (Kind.DATE, 0, date(2026, 9, 30), "2026-09-30"),
         (Kind.TEXT, 0, "as it is", "as it is"),
+        (Kind.TEXT, 0, "windows\r\nold\runix\n\r\nend", "windows\nold\nunix\n\nend"),
         (Kind.TEXT, 0, None, ""),
     ],
 )
