@@ -1,13 +1,15 @@
 """Decides how a report becomes a text document (R7): a heading, the chart as a picture with its alternative, the table.
 
-The table's heading row is marked as such and repeats on every page; rows do not break across pages. Must never carry
-the library's own properties: its template names its author and a date of its own.
+The table's heading row is marked as such and repeats on every page; rows do not break across pages. The page is A4, or
+A3 where the columns need it; where that is too narrow as well, the table comes in parts. Must never carry the library's
+own properties: its template names its author and a date of its own.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, assert_never
 
@@ -15,7 +17,7 @@ from reportdl.server.generators.chart import Figure
 from reportdl.server.generators.package import settle
 from reportdl.server.generators.pages import byline, chart_picture
 from reportdl.server.generators.table import Align, Table, moment
-from reportdl.server.generators.widths import shares
+from reportdl.server.generators.widths import OFFICE_DIGIT, Group, grouped
 
 __all__ = ["generate"]
 
@@ -27,26 +29,46 @@ GridCell = Any
 Row = Any
 Element = Any
 
-_SIDE: Final = 20  # millimetres of margin; A4 is 210 by 297
+_SIDE: Final = 20  # millimetres of margin
+_UPRIGHT: Final = (210, 297)  # A4, in millimetres
+_LYING: Final = ((297, 210), (420, 297))  # A4, A3; Word knows no page of A2
+_POINT: Final = 25.4 / 72
+_PADDING: Final = 3.9  # of a cell, both its sides together
 _INK: Final = "1B2733"
 _FAINT: Final = "55616D"
 _MANY_COLUMNS: Final = 7  # more of them turn the page
+_MORE_COLUMNS: Final = 9  # and more of these are set smaller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sheet:
+    """A page in millimetres, and which columns stand side by side on it; `size` is the table's type's, in points."""
+
+    wide: int
+    high: int
+    size: int
+    groups: list[Group]
 
 
 def generate(table: Table, path: Path) -> None:
     """Write the report as a Word document."""
+    sheet = _sheet(table)
     document: Document = importlib.import_module("docx").Document()
     _shed(document)
     _describe(document, table)
-    width = _page(document.sections[0], len(table.columns))
+    _page(document.sections[0], sheet)
     _fonts(document, table.language)
     document.add_heading(table.title, level=1)
     if table.subtitle:
         document.add_paragraph(table.subtitle, style="Subtitle")
     _faint(document, byline(table))
-    _picture(document, table, width)
+    _picture(document, table, min(sheet.wide, _LYING[0][0]) - 2 * _SIDE)
     if table.rows:
-        _grid(document, table, width)
+        for group in sheet.groups:
+            if len(sheet.groups) > 1:
+                first, last = group.columns[1] + 1, group.columns[-1] + 1
+                _faint(document, f"Columns {first}\N{EN DASH}{last} of {len(table.columns)}")
+            _grid(document, table, group, sheet.size)
     else:
         document.add_paragraph("No data.")
     for note in table.notes:
@@ -78,16 +100,31 @@ def _describe(document: Document, table: Table) -> None:
     properties.revision = 1
 
 
-def _page(section: Section, columns: int) -> int:
-    """A4 with even margins, turned for many columns; returns the width between the margins in millimetres."""
+def _sheet(table: Table) -> _Sheet:
+    """The smallest page that the columns can be read on side by side, else the largest."""
+    many = len(table.columns)
+    size = 8 if many > _MORE_COLUMNS else 9
+    first, *others = (_UPRIGHT, *_LYING) if many <= _MANY_COLUMNS else _LYING
+    sheet = _shared(table, *first, size)
+    for wide, high in others:
+        if table.rows and len(sheet.groups) > 1:
+            sheet = _shared(table, wide, high, size)
+    return sheet
+
+
+def _shared(table: Table, wide: int, high: int, size: int) -> _Sheet:
+    digit = size * OFFICE_DIGIT * _POINT
+    groups = grouped(table, wide - 2 * _SIDE, digit=digit, padding=_PADDING)
+    return _Sheet(wide=wide, high=high, size=size, groups=groups)
+
+
+def _page(section: Section, sheet: _Sheet) -> None:
     from docx.enum.section import WD_ORIENT
     from docx.shared import Mm
 
-    wide, high = (297, 210) if columns > _MANY_COLUMNS else (210, 297)
-    section.orientation = WD_ORIENT.LANDSCAPE if columns > _MANY_COLUMNS else WD_ORIENT.PORTRAIT
-    section.page_width, section.page_height = Mm(wide), Mm(high)
+    section.orientation = WD_ORIENT.LANDSCAPE if sheet.wide > sheet.high else WD_ORIENT.PORTRAIT
+    section.page_width, section.page_height = Mm(sheet.wide), Mm(sheet.high)
     section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(_SIDE)
-    return wide - 2 * _SIDE
 
 
 def _fonts(document: Document, language: str) -> None:
@@ -129,31 +166,31 @@ def _speak(document: Document, chart: Figure) -> None:
         properties.set("title", chart.title)
 
 
-def _grid(document: Document, table: Table, width: int) -> None:
+def _grid(document: Document, table: Table, group: Group, size: int) -> None:
     lines = [tuple(column.heading for column in table.columns)]
     lines += [tuple(column.show(cell) for column, cell in zip(table.columns, row, strict=True)) for row in table.rows]
     totals = table.shown_totals()
     strong = {0} if totals is None else {0, len(lines)}
     lines += [] if totals is None else [totals]
-    grid = document.add_table(rows=len(lines), cols=len(table.columns))
+    grid = document.add_table(rows=len(lines), cols=len(group.columns))
     grid.autofit = False
-    widths = [width * share for share in shares(table)]
-    _rules(grid, widths)
-    aligned = [column.aligned for column in table.columns]
+    _rules(grid, group.widths)
+    aligned = [table.columns[at].aligned for at in group.columns]
     for number, (row, line) in enumerate(zip(grid.rows, lines, strict=True)):
         _keep_whole(row, heading=number == 0)
         # Asked once: the library counts through the row each time.
-        for cell, text, align, share in zip(row.cells, line, aligned, widths, strict=True):
-            _write(cell, text, align, share)
+        texts = [line[at] for at in group.columns]
+        for cell, text, align, width in zip(row.cells, texts, aligned, group.widths, strict=True):
+            _write(cell, text, align, width, size)
             if number in strong:
                 _emphasise(cell, shade=number == 0)
 
 
-def _write(cell: GridCell, text: str, align: Align, share: float) -> None:
+def _write(cell: GridCell, text: str, align: Align, width: float, size: int) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Mm, Pt
 
-    cell.width = Mm(share)
+    cell.width = Mm(width)
     paragraph = cell.paragraphs[0]
     match align:
         case Align.LEFT:
@@ -165,7 +202,7 @@ def _write(cell: GridCell, text: str, align: Align, share: float) -> None:
         case _:
             assert_never(align)
     paragraph.paragraph_format.space_before = paragraph.paragraph_format.space_after = Pt(2.5)
-    paragraph.add_run(text).font.size = Pt(9)
+    paragraph.add_run(text).font.size = Pt(size)
 
 
 def _emphasise(cell: GridCell, *, shade: bool) -> None:

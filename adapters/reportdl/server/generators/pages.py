@@ -3,13 +3,13 @@
 All are one typst document. Text reaches it as JSON, never as markup. It uses the fonts inside the library, so that
 the same table gives the same bytes on every machine; only text that they cannot show asks for the machine's fonts.
 Every sheet is compiled as PDF/UA-1 first: that refuses a character without a glyph, which a picture would show as a
-box. Must never show less than the table holds without saying so.
+box. A table that is too wide for A4 gets a larger sheet of the same type size, up to A0. Must never show less than the
+table holds without saying so, and never put a character into a text.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from reportdl.server.generators.chart import Figure, figure
-from reportdl.server.generators.table import NotRendered, Table, moment
-from reportdl.server.generators.widths import longest
+from reportdl.server.generators.table import Kind, NotRendered, Table, moment
+from reportdl.server.generators.widths import divided
 
 if TYPE_CHECKING:
     import typst
@@ -31,10 +31,15 @@ Sheet = Literal["page", "picture", "chart"]
 _PICTURE_ROWS: Final = 60  # a picture has one sheet: more rows would make it a ribbon that no viewer opens
 _PICTURE_PPI: Final = 144.0
 _CHART_PPI: Final = 220.0  # shown on slides and paper
-_PORTRAIT: Final = 95  # characters of the table's type across a page; the template turns it from 8 columns on
-_LANDSCAPE: Final = 140
-_LABELS: Final = 100  # and of a chart's labels, with some air between them
-_LONGEST_WORD: Final = 24
+_POINTS: Final = 72 / 25.4  # to a millimetre
+_MARGIN: Final = 20  # millimetres
+_UPRIGHT: Final = ("a4", 210)
+_LYING: Final = (("a4", 297), ("a3", 420), ("a2", 594), ("a1", 841), ("a0", 1189))  # each with its longer side
+_MANY_COLUMNS: Final = 7  # more of them turn the page
+_MORE_COLUMNS: Final = 9  # and more of these are set smaller
+_DIGIT: Final = 0.48  # of the type's size: those of the library's font have 0.465
+_PADDING: Final = 12  # points; the template's insets
+_INVISIBLE: Final = "\ufeff"  # the byte order mark: PDF/UA forbids it, and it shows nothing
 
 
 def image(table: Table, path: Path) -> None:
@@ -70,48 +75,43 @@ def byline(table: Table) -> str:
 
 def _payload(table: Table, rows: int | None = None) -> str:
     chart = figure(table)
-    language, _, region = table.language.partition("-")
     kept = table.rows if rows is None else table.rows[:rows]
+    language, _, region = table.language.partition("-")
     cut = [] if len(kept) == len(table.rows) else [f"The first {len(kept)} of {len(table.rows):,} rows."]
-    return json.dumps(
+    payload = json.dumps(
         {
             "title": table.title,
-            "heading": _breakable(table.title),
-            "subtitle": _breakable(table.subtitle),
-            "byline": _breakable(byline(table)),
+            "subtitle": table.subtitle,
+            "byline": byline(table),
             "author": table.author,
             "description": chart.alt if chart else table.subtitle,
             "language": language,
             "region": region if len(region) == 2 else None,
             "columns": [
-                {"head": _breakable(column.heading), "align": column.aligned.value} for column in table.columns
+                {"head": column.heading, "align": column.aligned.value, "wraps": column.kind is Kind.TEXT}
+                for column in table.columns
             ],
-            "rows": [
-                [_breakable(column.show(cell)) for column, cell in zip(table.columns, row, strict=True)] for row in kept
-            ],
+            "rows": [[column.show(cell) for column, cell in zip(table.columns, row, strict=True)] for row in kept],
             "totals": table.shown_totals(),
-            "notes": [_breakable(note) for note in (*cut, *table.notes)],
-            "shares": _shares(table),
-            "chart": None if chart is None else _drawn(chart),
-        }
+            "notes": [*cut, *table.notes],
+            "sheet": _sheet(table, empty=not kept),
+            "chart": None if chart is None else asdict(chart) | {"kind": chart.kind.value},
+        },
+        ensure_ascii=False,
     )
+    return payload.replace(_INVISIBLE, "")
 
 
-def _breakable(text: str, run: int = _LONGEST_WORD) -> str:
-    """The text with places to break in words of more than `run` characters, which would leave their column."""
-    return re.sub(rf"\S{{{run}}}(?=\S)", "\\g<0>\N{ZERO WIDTH SPACE}", text)
-
-
-def _drawn(chart: Figure) -> Mapping[str, object]:
-    run = max(4, _LABELS // len(chart.labels) * chart.label_every)
-    labels = [_breakable(label, run) for label in chart.labels]
-    return asdict(chart) | {"kind": chart.kind.value, "labels": labels, "title": _breakable(chart.title)}
-
-
-def _shares(table: Table) -> list[int] | None:
-    """How columns share the page's width, by their longest cells; None where it is short and typst weighs them."""
-    needs = [max(8, len(column.heading), longest(table, at)) + 2 for at, column in enumerate(table.columns)]
-    return needs if sum(needs) <= (_PORTRAIT if len(needs) <= 7 else _LANDSCAPE) else None
+def _sheet(table: Table, *, empty: bool) -> Mapping[str, object]:
+    """The smallest paper that the columns can be read on, and their widths; raises NotRendered where there is none."""
+    many = len(table.columns)
+    size = 8 if many > _MORE_COLUMNS else 9.5
+    for paper, side in (*((_UPRIGHT,) if many <= _MANY_COLUMNS else ()), *_LYING):
+        room = (side - 2 * _MARGIN) * _POINTS
+        widths = [] if empty else divided(table, room, digit=size * _DIGIT, padding=_PADDING)
+        if widths is not None:
+            return {"paper": paper, "flipped": side != _UPRIGHT[1], "room": room, "size": size, "widths": widths}
+    raise NotRendered(f"the report's {many} columns do not fit side by side on the largest sheet, which is A0")
 
 
 def _png(payload: str, sheet: Sheet, ppi: float) -> bytes:

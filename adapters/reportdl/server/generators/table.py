@@ -35,8 +35,11 @@ __all__ = [
 
 Cell = str | Decimal | date | None
 
-# What XML 1.0 cannot carry, which four of the nine formats are made of; and the noncharacters beside it.
-_ILLEGIBLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# What XML 1.0 cannot carry, which four of the nine formats are made of; and all that Unicode says is no character.
+_NO_CHARACTER: Final = "\ufdd0-\ufdef" + "".join(
+    chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
+)
+_ILLEGIBLE: Final = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff{_NO_CHARACTER}]")
 _LINE_END: Final = re.compile("\r\n?")  # of Windows, and of old machines: each format breaks a line at \n alone
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _MOST_DIGITS: Final = 18  # what every reader of the schema type `decimal` must take; nor is 1E+999999 written out
@@ -118,7 +121,7 @@ class Column:
         return Align.LEFT if self.kind is Kind.TEXT else Align.RIGHT
 
     def show(self, value: Cell) -> str:
-        """The cell as people read it: grouped by comma, with a true minus sign; dates as YYYY-MM-DD; lines end in \\n."""
+        """The cell as people read it: grouped by comma, with a true minus sign; dates YYYY-MM-DD; lines end in LF."""
         match value:
             case None:
                 return ""

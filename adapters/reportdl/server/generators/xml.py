@@ -2,7 +2,7 @@
 
 Columns are declared once, with their types; a row holds one cell per value, named by its column, and an empty value
 has no cell. Values are written as the schema's types have them, never as people read them; the lines of a text end in
-\\n, as every reader of XML has them, whatever was written. Must never build markup from text by hand.
+LF, as every reader of XML has them, whatever was written. Must never build markup from text by hand.
 """
 
 from __future__ import annotations

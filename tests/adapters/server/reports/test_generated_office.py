@@ -291,6 +291,58 @@ def test_line_ends_of_windows_break_lines_once_in_every_office_format(tmp_path: 
     assert cells(tmp_path / "xls")["A6"][1] == "one\ntwo\nthree\n\nfive"
 
 
+def tall_table(rows: int, text: str) -> Table:
+    return Table(
+        title="Tall",
+        issued=date(2026, 1, 1),
+        columns=(Column(key="a", label="A"), Column(key="b", label="B", kind=Kind.NUMBER)),
+        rows=tuple((text, Decimal(at)) for at in range(rows)),
+    )
+
+
+def test_rows_of_several_lines_go_to_more_slides_and_stay_above_their_edge(tmp_path: Path) -> None:
+    generate("ppt", tall_table(30, "some words " * 40), tmp_path / "tall.pptx")
+    made = slides(tmp_path / "tall.pptx")[1:]
+    grids = [list(slide.iter(f"{A}tr")) for slide in made]
+    assert [words(row)[-2:].strip() for grid in grids for row in grid[1:]] == [str(at) for at in range(30)]
+    assert 5 < len(grids) < 12
+    heights = [sum(int(row.get("h", "")) for row in grid) for grid in grids]
+    assert max(heights) <= (190.5 - 36) * 36_000
+    # Four lines of twelve points at the least.
+    assert min(int(row.get("h", "")) for grid in grids for row in grid[1:]) > 4 * 12 * 12_700
+
+
+def test_a_row_that_is_higher_than_a_slide_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotRendered, match="too high for a slide"):
+        generate("ppt", tall_table(3, "words " * 900), tmp_path / "tall.pptx")
+
+
+def test_columns_that_do_not_fit_come_in_parts_with_the_first_in_each(tmp_path: Path) -> None:
+    numbers = tuple(Column(key=f"n{at}", label=f"N{at}", kind=Kind.NUMBER, decimals=2) for at in range(40))
+    row = ("name", *(Decimal("1234567.89"),) * 40)
+    issued = date(2026, 1, 1)
+    wide = Table(title="Wide", issued=issued, columns=(Column(key="a", label="Name"), *numbers), rows=(row, row))
+    for key in ("ppt", "doc"):
+        generate(key, wide, tmp_path / key)
+    heads = [
+        [words(cell) for cell in next(slide.iter(f"{A}tr")).iter(f"{A}tc")] for slide in slides(tmp_path / "ppt")[1:]
+    ]
+    body = part(tmp_path / "doc", "word/document.xml")
+    tables = [[words(cell) for cell in next(one.iter(f"{W}tr")).iter(f"{W}tc")] for one in body.iter(f"{W}tbl")]
+    for parts in (heads, tables):
+        assert len(parts) > 2
+        assert {names[0] for names in parts} == {"Name"}
+        assert [name for names in parts for name in names[1:]] == [f"N{at}" for at in range(40)]
+    assert f"(columns 2\N{EN DASH}{len(heads[0])} of 41)" in words(slides(tmp_path / "ppt")[1])
+    assert f"Columns 2\N{EN DASH}{len(tables[0])} of 41" in words(body)
+    size = body.find(f".//{W}pgSz")
+    assert size is not None
+    assert int(size.get(f"{W}w", "")) == round(420 / 25.4 * 1440)
+    # Nine figures, two commas and a point of eight points, in the widest usual font: the number is not broken.
+    across = [int(one.get("w", "")) for one in slides(tmp_path / "ppt")[1].iter(f"{A}gridCol")][1:]
+    assert min(across) > 10.5 * 8 * 0.63 * 12_700
+
+
 def test_a_document_has_a_heading_a_described_picture_and_a_table_that_repeats_its_heading(made: Made) -> None:
     body = part(made(1042, "doc"), "word/document.xml")
     styles = [one.get(f"{W}val") for one in body.iterfind(f".//{W}pStyle")]

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from reportdl.server.generators import generate
-from reportdl.server.generators.table import Column, Kind, Table, Total
+from reportdl.server.generators.table import Column, Kind, NotRendered, Table, Total
 
 Program = Callable[..., str]
 Made = Callable[..., Path]
@@ -148,6 +148,64 @@ def test_a_picture_of_many_rows_says_how_many_it_leaves_out(made: Made, tmp_path
     with Image.open(sixty) as whole, Image.open(many) as cut:
         line = cut.height - whole.height
     assert 20 < line < 60
+
+
+def wide_table(many: int) -> Table:
+    columns = (
+        Column(key=f"n{at}", label=f"C{at}", kind=Kind.NUMBER, decimals=2, total=Total.SUM) for at in range(many)
+    )
+    row = tuple(Decimal("1234567.89") + at for at in range(many))
+    return Table(title="Wide", issued=date(2026, 1, 1), columns=tuple(columns), rows=(row, row))
+
+
+@pytest.mark.parametrize(("many", "paper"), [(12, "(A4)"), (20, "(A2)"), (30, "(A1)")])
+def test_many_columns_of_numbers_stand_apart_on_a_sheet_that_is_wide_enough(
+    program: Program, tmp_path: Path, many: int, paper: str
+) -> None:
+    path = tmp_path / "wide.pdf"
+    generate("pdf", wide_table(many), path)
+    row = [f"{1234567.89 + at:,.2f}" for at in range(many)]
+    words = program("pdftotext", "-layout", path, "-").split()
+    assert words[words.index(row[0]) :][:many] == row
+    boxes = re.findall(r'xMin="([\d.]+)" .*xMax="([\d.]+)" .*>1,234,5', program("pdftotext", "-bbox", path, "-"))
+    edges = [float(edge) for box in boxes[:many] for edge in box]
+    wide = re.search(r"Page size: +([\d.]+) x .*\(A\d\)", program("pdfinfo", path))
+    assert wide is not None
+    assert wide[0].endswith(paper)
+    assert len(edges) == 2 * many
+    assert edges == sorted(edges)
+    assert edges[0] > 0
+    assert edges[-1] < float(wide[1])
+
+
+@pytest.mark.parametrize("key", ["image", "pdf", "apdf"])
+def test_columns_that_fit_on_no_sheet_are_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(NotRendered, match="80 columns do not fit side by side"):
+        generate(key, wide_table(80), tmp_path / "wide")
+
+
+def test_no_character_is_put_into_a_text_or_keeps_it_from_being_laid_out(program: Program, tmp_path: Path) -> None:
+    long, accents = "Donaudampfschifffahrtsgesellschaft", "e\u0301" * 60
+    texts = Table(
+        title="T",
+        issued=date(2026, 1, 1),
+        columns=(Column(key="a", label="A"), Column(key="b", label="B"), Column(key="c", label="C")),
+        rows=((long, accents, "byte\ufefforder"), ("\\ufeff", "x", "W" * 90)),
+    )
+    for key in ("image", "pdf", "apdf"):
+        generate(key, texts, tmp_path / key)
+    text = program("pdftotext", "-raw", tmp_path / "apdf", "-")
+    assert long in text
+    assert "byteorder" in text
+    assert "\\ufeff" in text
+    assert "\u200b" not in text
+    # Broken into lines, and never between a letter and its accent.
+    assert text.count("e\u0301") + text.count("\u00e9") == 60
+    broken = re.findall(r"W+", text)
+    assert sum(map(len, broken)) == 90
+    assert len(broken) > 1
+    boxes = re.findall(r'xMax="([\d.]+)" ', program("pdftotext", "-bbox", tmp_path / "apdf", "-"))
+    assert max(map(float, boxes)) < 596
 
 
 def long_table(rows: int) -> Table:

@@ -24,7 +24,7 @@ from reportdl.server.generators.table import (
     moment,
     settled,
 )
-from reportdl.server.generators.widths import shares
+from reportdl.server.generators.widths import divided, grouped, lines
 
 TEXT = Column(key="t", label="T")
 NUMBER = Column(key="n", label="N", kind=Kind.NUMBER)
@@ -137,6 +137,13 @@ def test_cleaned_text_is_accepted_and_only_what_is_illegible_is_changed(text: st
     assert all(old == new or new == "\N{REPLACEMENT CHARACTER}" for old, new in zip(text, cleaned, strict=True))
 
 
+@pytest.mark.parametrize("text", ["\x00", "\x9f", "\ud800", "\ufdd0", "\ufdef", "\uffff", "\U0001fffe", "\U0010ffff"])
+def test_what_is_no_character_is_illegible(text: str) -> None:
+    assert legible(f"a{text}b") == "a\N{REPLACEMENT CHARACTER}b"
+    with pytest.raises(InvalidTable, match="control character"):
+        table(rows=((text, None),))
+
+
 @given(st.decimals() | st.floats().map(lambda value: Decimal(str(value))))
 def test_a_settled_number_is_accepted_close_and_at_most_eighteen_digits_long(value: Decimal) -> None:
     number = settled(value)
@@ -209,8 +216,30 @@ def test_labels_are_thinned_out_before_they_run_into_each_other(count: int, kind
     assert drawn.label_every == every
 
 
-def test_columns_share_the_width_by_what_they_need() -> None:
-    rows = (("x" * 400, Decimal(123456789)), ("short", Decimal(1)))
-    first, second = shares(table(rows=rows))
-    assert first + second == pytest.approx(1)
-    assert second / first == pytest.approx((len("123,456,789") + 3) / (36 + 3))
+def test_columns_that_do_not_fit_stand_in_groups_with_the_first_in_each() -> None:
+    keys = [Column(key=f"n{at}", label="N", kind=Kind.NUMBER) for at in range(5)]
+    wide = table(columns=(TEXT, *keys), rows=(("x" * 400, *[Decimal(123456789)] * 5),))
+    found = grouped(wide, 37, digit=1, padding=1)
+    assert [group.columns for group in found] == [[0, 1, 2], [0, 3, 4], [0, 5]]
+    assert [sum(group.widths) for group in found] == [pytest.approx(37)] * 3
+
+
+def test_a_text_takes_the_lines_that_its_words_need() -> None:
+    assert lines("", 10, letter=1) == lines("0123456789", 10, letter=1) == 1
+    assert lines("012345 012345", 10, letter=1) == 2
+    assert lines("one\n\ntwo " + "x" * 25, 10, letter=1) == 6
+    assert lines("\N{CJK UNIFIED IDEOGRAPH-6771}" * 10, 10, letter=1) == 2
+
+
+ROWS = (("x" * 400, Decimal(123456789)), ("short", Decimal(1)))
+
+
+@pytest.mark.parametrize(
+    ("room", "first", "second"),
+    # A number's commas are half a digit wide. Text would have 36 characters and can do with 12; a number cannot.
+    [(96, 74, 22), (48, 37, 11), (40, 29, 11), (24, 13, 11), (23.9, None, None)],
+)
+def test_columns_share_the_width_by_what_they_need(room: float, first: float | None, second: float | None) -> None:
+    wide = table(columns=(TEXT, NUMBER), rows=ROWS)
+    shared = divided(wide, room, digit=1, padding=1)
+    assert (shared or [None, None]) == [first, second]
