@@ -242,4 +242,4 @@ ROWS = (("x" * 400, Decimal(123456789)), ("short", Decimal(1)))
 def test_columns_share_the_width_by_what_they_need(room: float, first: float | None, second: float | None) -> None:
     wide = table(columns=(TEXT, NUMBER), rows=ROWS)
     shared = divided(wide, room, digit=1, padding=1)
-    assert (shared or [None, None]) == [first, second]
+    assert shared == (None if first is None else [first, second])
