@@ -8,30 +8,17 @@ for (D7). Must never judge a session.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import secrets
-from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from typing import Final, assert_never
-from weakref import WeakValueDictionary
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from reportdl.server.accounts import Caller, SessionExpired
+from reportdl.server.accounts import Caller
 from reportdl.server.connection import connection_of
 from reportdl.server.delivery import Broken, Delivery, Sent, Whole
-from reportdl.server.faults import (
-    Answered,
-    CookieLock,
-    Delay,
-    DropAfter,
-    DropBefore,
-    ExpireAfter,
-    GatewayTimeout,
-    Timing,
-)
-from reportdl.server.plain import GATEWAY_TIMEOUT, Plain, denied, instead
-from reportdl.server.service import Service, gone
+from reportdl.server.faults import Answered, DropAfter, Late
+from reportdl.server.lateness import Fate, gone, with_cookie
+from reportdl.server.plain import Plain, denied
+from reportdl.server.service import Service
 from reportdl.server.session_loop import Answering, OpenFile, fresh_token
 from reportdl_core.endpoint_messages import Answer, Called, FileSent, Refuse, Reply, SendBroken
 from reportdl_core.wire_endpoint import Parsed, file_headers, parse, response
@@ -39,9 +26,6 @@ from reportdl_core.wire_endpoint import Parsed, file_headers, parse, response
 __all__ = ["PREFIX", "DownloadEndpoint"]
 
 PREFIX: Final = b"/api/element/id/"
-_COOKIE: Final = "reportdl_session"
-
-Late = DropAfter | GatewayTimeout | ExpireAfter
 
 
 def _plain(reply: Reply) -> Plain:
@@ -54,7 +38,6 @@ class DownloadEndpoint:
 
     def __init__(self, service: Service) -> None:
         self._service: Final = service
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
@@ -62,35 +45,35 @@ class DownloadEndpoint:
         asked = parse(scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"])
         state = asked.state if isinstance(asked, Parsed) else ""
         self._service.note(scope, connection, state)
-        timings, effect = self._service.faults.before(state)
-        if any(isinstance(timing, CookieLock) for timing in timings):
-            send = _with_cookie(send, _cookie(scope) or secrets.token_hex(8))
-        out = Delivery(send=send, connection=connection, stall=self._service.stall)
-        async with self._turn(scope, timings):
-            await asyncio.sleep(sum(timing.seconds for timing in timings if isinstance(timing, Delay)))
-            if effect is not None:
-                await _send(out, instead(effect))
+        fate = Fate(self._service.faults, state)
+        sending = with_cookie(send, scope, fate.timings)
+        out = Delivery(send=sending, connection=connection, stall=self._service.stall)
+        async with self._service.turns.of(scope, fate.timings):
+            await fate.reached()
+            if fate.effect is not None:
+                await fate.instead(fate.effect, receive, out)
             elif isinstance(asked, Refuse):
-                await _send(out, _plain(asked))
+                await fate.at_once(_plain(asked), receive, out)
             else:
-                await self._serve(asked, scope, receive, out, _late(timings))
+                await self._serve(asked, scope, receive, out, fate)
 
-    async def _serve(self, asked: Parsed, scope: Scope, receive: Receive, out: Delivery, late: Late | None) -> None:
+    async def _serve(self, asked: Parsed, scope: Scope, receive: Receive, out: Delivery, fate: Fate) -> None:
         identity = self._service.identify(scope)
         if not isinstance(identity, Caller):
-            await _send(out, denied(identity))
+            await fate.at_once(denied(identity), receive, out)
             return
         number = self._service.sessions.number()
         future = self._service.sessions.call(self._called(number, identity.user, asked))
-        answering = await self._awaited(number, future, late, receive)
+        answering = await self._awaited(number, future, fate.late, receive)
         match answering:
             case OpenFile():
+                fate.in_time()
                 await self._send_file(asked.state, answering, out)
             case Answer(answer=reply):
-                shapes = self._service.faults.after(asked.state, Answered.ENVELOPE)
-                await out.plain(_plain(reply), shapes)
-            case Plain() | DropBefore():
-                await _send(out, answering)
+                fate.in_time()
+                await fate.shaped(_plain(reply), out)
+            case None:
+                await fate.too_late(out)
             case _:
                 assert_never(answering)
 
@@ -109,20 +92,20 @@ class DownloadEndpoint:
 
     async def _awaited(
         self, number: int, future: asyncio.Future[Answering], late: Late | None, receive: Receive
-    ) -> Answering | Plain | DropBefore:
-        """The endpoint's answer, or what is said in its place because it came too late or for nobody."""
+    ) -> Answering | None:
+        """The endpoint's answer; None where it came too late, or for nobody."""
         leaving = asyncio.ensure_future(gone(receive))
         answered = False
         try:
             await asyncio.wait(
                 _either(future, leaving, late), timeout=_patience(late), return_when=asyncio.FIRST_COMPLETED
             )
-            answered = future.done() and not future.cancelled() and not isinstance(late, DropAfter)
+            answered = future.done() and not future.cancelled() and not _always(late)
         finally:
             leaving.cancel()
             if not answered:
                 self._service.sessions.withdraw(number, future)
-        return future.result() if answered else _too_late(late)
+        return future.result() if answered else None
 
     async def _send_file(self, state: str, answering: OpenFile, out: Delivery) -> None:
         command = answering.command
@@ -141,27 +124,6 @@ class DownloadEndpoint:
                 case _:
                     assert_never(sent)
 
-    def _turn(
-        self, scope: Scope, timings: Iterable[Timing]
-    ) -> contextlib.AbstractAsyncContextManager[object, bool | None]:
-        cookie = _cookie(scope)
-        if cookie is None or not any(isinstance(timing, CookieLock) for timing in timings):
-            return contextlib.nullcontext()
-        turn = self._turns.get(cookie) or asyncio.Lock()
-        self._turns[cookie] = turn
-        return turn
-
-
-async def _send(out: Delivery, answer: Plain | DropBefore) -> None:
-    if isinstance(answer, Plain):
-        await out.plain(answer)
-    else:
-        await out.cut()
-
-
-def _late(timings: Iterable[Timing]) -> Late | None:
-    return next((timing for timing in timings if isinstance(timing, (DropAfter, GatewayTimeout, ExpireAfter))), None)
-
 
 def _either(
     future: asyncio.Future[Answering], leaving: asyncio.Task[None], late: Late | None
@@ -174,32 +136,6 @@ def _patience(late: Late | None) -> float | None:
     return None if late is None else late.seconds
 
 
-def _too_late(late: Late | None) -> Plain | DropBefore:
-    match late:
-        case GatewayTimeout():
-            return GATEWAY_TIMEOUT
-        case ExpireAfter():
-            return denied(SessionExpired())
-        case DropAfter() | None:
-            return DropBefore()
-        case _:
-            assert_never(late)
-
-
-def _cookie(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            with contextlib.suppress(CookieError):
-                morsel = SimpleCookie(value.decode("latin-1")).get(_COOKIE)
-                return None if morsel is None else morsel.value
-    return None
-
-
-def _with_cookie(send: Send, value: str) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            cookie = (b"set-cookie", f"{_COOKIE}={value}; Path=/; HttpOnly".encode("latin-1"))
-            message = {**message, "headers": [*message["headers"], cookie]}
-        await send(message)
-
-    return sending
+def _always(late: Late | None) -> bool:
+    """Whether no answer can be in time."""
+    return late is not None and (isinstance(late, DropAfter) or late.seconds == 0)

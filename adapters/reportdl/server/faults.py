@@ -35,6 +35,7 @@ __all__ = [
     "GatewayTimeout",
     "Html",
     "Instead",
+    "Late",
     "NoDisposition",
     "NoLength",
     "Redirect",
@@ -119,14 +120,14 @@ class DropAfter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayTimeout:
-    """The call has its effect; 504 from a proxy if the answer takes longer than `seconds` (D6)."""
+    """The call has its effect; 504 from a proxy if the answer takes longer than `seconds`, always for 0 (D6)."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpireAfter:
-    """The call has its effect; 412 if the answer takes longer than `seconds`: the credential ended meanwhile (D16)."""
+    """The call has its effect; 412 if the answer takes longer than `seconds`, always for 0: the login ended (D16)."""
 
     seconds: float
 
@@ -178,16 +179,43 @@ class CookieLock:
 
 
 Instead = DropBefore | Status | RetryAfter | Html | Redirect | CredentialsUnknown | CredentialsExpired | Envelope
-Timing = Delay | DropAfter | GatewayTimeout | ExpireAfter | CookieLock
+Late = DropAfter | GatewayTimeout | ExpireAfter
+Timing = Delay | Late | CookieLock
 Shape = TextPlain | ContentType | Filename | NoDisposition | CutAt | NoLength | Chunked
 Effect = Instead | Timing | Shape
+
+# Of those that would undo each other the first in force is done; the others wait for another call.
+_RIVALS: Final = (
+    (DropAfter, GatewayTimeout, ExpireAfter),
+    (TextPlain, ContentType),
+    (Filename, NoDisposition),
+    (NoLength, Chunked),
+    (CutAt,),
+)
+
+
+def _beaten(effect: Effect, taken: Iterable[Effect]) -> bool:
+    done = tuple(taken)
+    return any(isinstance(effect, kinds) and any(isinstance(one, kinds) for one in done) for kinds in _RIVALS)
+
+
+def _impossible(state: str, effect: Effect) -> str | None:
+    """Why `effect` can never be seen on a call of `state`, if so: what is accepted has to happen."""
+    match effect:
+        case Filename() | NoDisposition() if state not in ("get", "*"):
+            return f"{state} sends no file: only get does"
+        case GatewayTimeout(seconds=seconds) | ExpireAfter(seconds=seconds) if seconds and state not in ("run", "*"):
+            return f"{state} answers at once: only run can take longer than {seconds:g} s; 0 is always too late"
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """`effect` on calls of `state` (`*` is each of the download endpoint's five).
 
-    `times` counts down, None is for ever; each candidate call is hit with `probability`.
+    `times` counts down, None is for ever; each candidate call is hit with `probability`. Raises ValueError, also for
+    what can never happen there.
     """
 
     state: str
@@ -202,6 +230,8 @@ class Fault:
             raise ValueError("times must be 1 or more")
         if not 0 < self.probability <= 1:
             raise ValueError("probability must be above 0 and at most 1")
+        if (why := _impossible(self.state, self.effect)) is not None:
+            raise ValueError(why)
 
     def concerns(self, state: str) -> bool:
         """Whether a call of `state` is a candidate."""
@@ -253,7 +283,7 @@ class FaultBook:
             for at, (fault, _) in enumerate(self._left):
                 match fault.effect:
                     case Delay() | DropAfter() | GatewayTimeout() | ExpireAfter() | CookieLock():
-                        if self._hits(at, state):
+                        if not _beaten(fault.effect, timings) and self._hits(at, state):
                             timings.append(fault.effect)
                     case TextPlain() | ContentType() | Filename() | NoDisposition() | CutAt() | NoLength() | Chunked():
                         continue
@@ -269,11 +299,21 @@ class FaultBook:
             for at, (fault, _) in enumerate(self._left):
                 match fault.effect:
                     case TextPlain() | ContentType() | Filename() | NoDisposition() | CutAt() | NoLength() | Chunked():
-                        if _shapes(fault.effect, state, answered) and self._hits(at, state):
+                        fits = _shapes(fault.effect, state, answered) and not _beaten(fault.effect, shapes)
+                        if fits and self._hits(at, state):
                             shapes.append(fault.effect)
                     case _:
                         continue
         return tuple(shapes)
+
+    def spare(self, state: str, effect: Late) -> None:
+        """The answer to a call of `state` came in time: `effect` has not happened, and is still to hit a call."""
+        with self._lock:
+            for at, (fault, left) in enumerate(self._left):
+                spent = left is not None and fault.times is not None and left < fault.times
+                if spent and left is not None and fault.effect == effect and fault.concerns(state):
+                    self._left[at] = (fault, left + 1)
+                    return
 
     def _hits(self, at: int, state: str) -> bool:
         fault, left = self._left[at]

@@ -6,7 +6,6 @@ a GET that issues a token must not run for a HEAD (D23). Must never hold what a 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -16,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from reportdl.server.accounts import Caller
 from reportdl.server.connection import connection_of
 from reportdl.server.delivery import Delivery
-from reportdl.server.faults import Delay, DropBefore
-from reportdl.server.plain import Plain, denied, instead, wrong_method
+from reportdl.server.lateness import Fate, with_cookie
+from reportdl.server.plain import Plain, denied, wrong_method
 from reportdl.server.service import Service
 
 __all__ = ["Handler", "Neighbour", "known", "queried"]
@@ -36,21 +35,18 @@ class Neighbour:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
         connection = connection_of(scope)
-        out = Delivery(send=send, connection=connection, stall=self._service.stall)
         self._service.note(scope, connection, self._name)
-        answer = await self._answer(scope, receive)
-        if isinstance(answer, DropBefore):
-            await out.cut()
-        else:
-            await out.plain(answer)
+        fate = Fate(self._service.faults, self._name)
+        sending = with_cookie(send, scope, fate.timings)
+        out = Delivery(send=sending, connection=connection, stall=self._service.stall)
+        async with self._service.turns.of(scope, fate.timings):
+            await fate.reached()
+            if fate.effect is not None:
+                await fate.instead(fate.effect, receive, out)
+            else:
+                await fate.at_once(await self._answer(scope, receive), receive, out)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Plain | DropBefore:
-        timings, effect = self._service.faults.before(self._name)
-        for timing in timings:
-            if isinstance(timing, Delay):
-                await asyncio.sleep(timing.seconds)
-        if effect is not None:
-            return instead(effect)
+    async def _answer(self, scope: Scope, receive: Receive) -> Plain:
         handler = self._methods.get(scope["method"])
         return wrong_method(tuple(self._methods)) if handler is None else await handler(scope, receive)
 

@@ -18,10 +18,11 @@ from reportdl.server.calls import CallLog, SeenCall, shown
 from reportdl.server.connection import Connection
 from reportdl.server.delivery import STALL
 from reportdl.server.faults import FaultBook
+from reportdl.server.lateness import Turns
 from reportdl.server.lookup import Catalog
 from reportdl.server.session_loop import SessionLoop
 
-__all__ = ["Service", "gone", "read_body"]
+__all__ = ["Service", "read_body"]
 
 _LOG: Final = logging.getLogger("reportdl.server")
 _LARGEST_BODY: Final = 64 * 1024
@@ -35,6 +36,7 @@ class Service:
     catalog: Catalog
     accounts: Accounts | None = None
     faults: FaultBook = field(default_factory=FaultBook)
+    turns: Turns = field(default_factory=Turns)
     calls: CallLog | None = None
     stall: float = STALL
 
@@ -59,12 +61,6 @@ class Service:
     def identify(self, scope: Scope) -> Identity:
         """Who calls (D16)."""
         return ANONYMOUS if self.accounts is None else self.accounts.identify(scope["headers"])
-
-
-async def gone(receive: Receive) -> None:
-    """Return once the caller has gone, throwing away what it still sends."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def read_body(receive: Receive, *, within: float = 10.0) -> bytes | None:

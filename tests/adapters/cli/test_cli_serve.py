@@ -89,6 +89,8 @@ def test_guarded_it_asks_for_the_credentials_of_its_environment(serve: Callable[
     ("words", "code", "message"),
     [
         (["--fault", "run.nonsense"], 2, "KIND one of drop_before"),
+        (["--fault", "check.gateway_timeout=3"], 2, "check answers at once"),
+        (["--fault", "get_token.filename=x"], 2, "get_token sends no file"),
         (["--switch", "ttl_policy=never"], 2, "ttl_policy takes absolute|start|sliding, not 'never'"),
         (["--switch", "ttl=-1"], 2, "ttl must be a finite number of seconds above 0"),
         (["--switch", "nonsense=1"], 2, "consume_on=end|start"),
