@@ -34,7 +34,7 @@ def element_info(catalog: Catalog) -> Said:
     """`/api/element_info?element=N[&dimension_value=M]`: one of them, for those who may see it (R5, R6)."""
 
     def said(scope: Scope, caller: Caller) -> Plain:
-        entry = catalog.entry(queried(scope, "element"), queried(scope, "dimension_value") or 0)
+        entry = catalog.entry(queried(scope, "element"), queried(scope, "dimension_value", missing=0))
         if entry is None:
             return error_said(404, Refusal.ELEMENT_NOT_FOUND.value)
         if not entry.info.visible_to(caller.user):

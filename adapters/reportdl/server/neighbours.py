@@ -18,6 +18,7 @@ from reportdl.server.delivery import Delivery
 from reportdl.server.lateness import Fate, with_cookie
 from reportdl.server.plain import Plain, denied, wrong_method
 from reportdl.server.service import Service
+from reportdl_core.job import integer
 
 __all__ = ["Handler", "Neighbour", "known", "queried"]
 
@@ -61,9 +62,10 @@ def known(service: Service, handler: Callable[[Scope, Caller], Plain]) -> Handle
     return checked
 
 
-def queried(scope: Scope, name: str) -> int | None:
-    """The integer that the query gives for `name`, by the rule for ids (D32); None if there is none."""
+def queried(scope: Scope, name: str, *, missing: int | None = None) -> int | None:
+    """The integer that the query gives for `name` (D32): None if malformed or given twice, `missing` if it is not."""
     query: bytes = scope["query_string"]
-    values = [value for key, value in parse_qsl(query.decode("latin-1")) if key == name]
-    text = values[0] if len(values) == 1 else ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 19 else None
+    values = [value for key, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True) if key == name]
+    if not values:
+        return missing
+    return integer(values[0]) if len(values) == 1 else None

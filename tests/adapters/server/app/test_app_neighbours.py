@@ -25,7 +25,7 @@ def test_elements_are_listed_by_segment_with_access(caller: Any) -> None:
     assert {row["element_id"]: row["element_type"] for row in rows}[2000] == "metric"
 
 
-@pytest.mark.rules("R5", "R6")
+@pytest.mark.rules("R5", "R6", "D32")
 @pytest.mark.parametrize(
     ("query", "status", "name"),
     [
@@ -36,6 +36,13 @@ def test_elements_are_listed_by_segment_with_access(caller: Any) -> None:
         ("?element=9999", 404, None),
         ("?element=abc", 404, None),
         ("?element=1042&element=1043", 404, None),
+        ("?element=1042&dimension_value=0", 200, "Sales Dashboard"),
+        *(
+            (f"?element=1042&dimension_value={value}", 404, None)
+            for value in ("", "x", "-0", "0.0", "%C2%B2", "1" * 20)
+        ),
+        ("?element=1042&dimension_value=0&dimension_value=0", 404, None),
+        ("?element=1042&dimension_value=0&dimension_value=", 404, None),
         ("", 404, None),
     ],
 )
