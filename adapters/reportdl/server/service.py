@@ -17,7 +17,7 @@ from reportdl.server.accounts import ANONYMOUS, Accounts, Identity
 from reportdl.server.calls import CallLog, SeenCall, shown
 from reportdl.server.connection import Connection
 from reportdl.server.delivery import STALL
-from reportdl.server.faults import FaultBook
+from reportdl.server.faults import STATES, FaultBook
 from reportdl.server.lateness import Turns
 from reportdl.server.lookup import Catalog
 from reportdl.server.session_loop import SessionLoop
@@ -25,6 +25,8 @@ from reportdl.server.session_loop import SessionLoop
 __all__ = ["Service", "read_body"]
 
 _LOG: Final = logging.getLogger("reportdl.server")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_WORDS: Final = frozenset({*_METHODS, *STATES, "control", "openapi.json"})
 _LARGEST_BODY: Final = 64 * 1024
 
 
@@ -41,8 +43,8 @@ class Service:
     stall: float = STALL
 
     def note(self, scope: Scope, connection: Connection, state: str) -> None:
-        """Log the call, without what its query holds, and remember it where calls are remembered."""
-        _LOG.info("%s %s on connection %d", scope["method"], state, connection.number)
+        """Log the call, in no words but the server's own, and remember it where calls are remembered."""
+        _LOG.info("%s %s on connection %d", _word(scope["method"]), _word(state), connection.number)
         if self.calls is None:
             return
         query: bytes = scope["query_string"]
@@ -61,6 +63,11 @@ class Service:
     def identify(self, scope: Scope) -> Identity:
         """Who calls (D16)."""
         return ANONYMOUS if self.accounts is None else self.accounts.identify(scope["headers"])
+
+
+def _word(said: str) -> str:
+    # Any other is the caller's own: it may hold a token, the end of a line, what a terminal obeys (D39).
+    return said if said in _WORDS else "?"
 
 
 async def read_body(receive: Receive, *, within: float = 10.0) -> bytes | None:

@@ -158,3 +158,14 @@ def test_neither_log_nor_disk_nor_answer_holds_a_token(
     said += [repr(answer) for answer in answers]
     said += [repr(running.calls), repr(running.sessions())]
     assert not [text for text in said if token in text]
+
+
+@pytest.mark.rules("D39")
+def test_the_log_has_the_servers_own_words_alone(server: Any, caller: Any, caplog: pytest.LogCaptureFixture) -> None:
+    forged = quote(f"check on connection 1\nGET {CANARY}\x1b[2J", safe="")
+    with caplog.at_level(logging.INFO, "reportdl.server"):
+        answers = [caller.state(forged), caller.state(CANARY), caller.ask(caller.path("check"), method=CANARY)]
+        answers += [caller.state("check"), caller.ask("/api/element", method="PUT")]
+    assert [answer.status for answer in answers] == [400, 400, 405, 400, 405]
+    said = [record.getMessage().rpartition(" ")[0] for record in caplog.records]
+    assert said == [f"{words} on connection" for words in ("GET ?", "GET ?", "? ?", "GET check", "PUT element")]
