@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from reportdl_core.wire_endpoint import SECURITY
+
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
     from uvicorn.config import Config
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE", "Connection", "NumberedProtocol", "connection_of"]
 
 _KEY: Final = "reportdl.connection"
+_REFUSED: Final = b'{"status":"ERROR","message":"Bad request"}'
+_LAST: Final = [*((name.encode(), value.encode()) for name, value in SECURITY), (b"Connection", b"close")]
 PATIENCE: Final = 20.0  # seconds that a request may take to arrive, however it drips
 
 
@@ -107,6 +111,31 @@ class NumberedProtocol(H11Protocol):
         self.closed.set()
         self._unwatch()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, in an answer like every other (R31, D40), unless one has begun on this connection."""
+        state = self.conn.our_state
+        if state is h11.SEND_BODY:
+            self.broken = True
+            self.transport.abort()
+        elif state is h11.IDLE or state is h11.SEND_RESPONSE:
+            self._refuse()
+        else:  # it is over; its last bytes may still be on their way
+            self.transport.close()
+
+    def _refuse(self) -> None:
+        if self.conn.our_state is h11.SEND_RESPONSE:  # what the application says of the call comes too late
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self.broken = True
+        headers = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(_REFUSED)), *_LAST]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=_REFUSED),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def _watch(self) -> None:
         if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):  # a whole request has come
