@@ -94,7 +94,7 @@ def create_app(
     generation takes at least `generation_seconds`; `generations_at_once` run side by side.
     `stall` is how many seconds a client may take for one chunk (D35). `calls`, where given, remembers every call.
     `clock` is monotonic, in seconds. With `control`, faults can be changed by HTTP from this machine. Raises
-    InvalidFault, and InvalidCatalog where the demo's is broken.
+    InvalidFault, InvalidCatalog where the demo's is broken, and ValueError for numbers that leave nothing to run.
     """
     catalog = Catalog([demo()] if sources is None else sources)
     sessions = SessionLoop(
@@ -117,8 +117,12 @@ def create_app(
 
 def _living(sessions: SessionLoop) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
-    async def living(_: Starlette) -> AsyncGenerator[None, None]:
-        await sessions.start()
+    async def living(app: Starlette) -> AsyncGenerator[None, None]:
+        try:
+            await sessions.start()
+        except OSError as error:
+            app.state.failure = error  # uvicorn says no more than that it did not start
+            raise
         try:
             yield
         finally:

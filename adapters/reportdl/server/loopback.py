@@ -13,7 +13,7 @@ from reportdl.server.app import Options, create_app
 from reportdl.server.calls import CallLog, SeenCall
 from reportdl.server.fault_grammar import fault_book, parse_fault
 from reportdl.server.faults import Fault
-from reportdl.server.serve import CannotServe, listen, make_server, url_of
+from reportdl.server.serve import listen, make_server, unstarted, url_of
 from reportdl.server.session_loop import SessionLoop
 from reportdl_core.endpoint import SessionView
 
@@ -32,12 +32,12 @@ class LoopbackServer:
     def __init__(self, *, grace: float = 0.0, **options: Unpack[Options]) -> None:
         self._faults = fault_book(options.get("faults", ()))
         self._calls = options.get("calls") or CallLog()
-        self._listener = listen("127.0.0.1", 0)
         options["faults"], options["calls"] = self._faults, self._calls
-        app = create_app(**options)
+        self._app = app = create_app(**options)
         self._sessions: SessionLoop = app.state.service.sessions
         self._started = threading.Event()
         self._server = make_server(app, grace=grace, ready=self._started.set)
+        self._listener = listen("127.0.0.1", 0)  # last: nobody would close it if an option were wrong
         self._thread = threading.Thread(target=self._run, name="reportdl-loopback", daemon=True)
         self.url: Final = url_of(self._listener)
 
@@ -51,7 +51,7 @@ class LoopbackServer:
     def __enter__(self) -> Self:
         self._thread.start()
         if not self._started.wait(_START) or not self._server.started:
-            raise CannotServe("the loopback server did not start")
+            raise unstarted(self._app)
         return self
 
     def __exit__(

@@ -27,7 +27,7 @@ from reportdl.server.app import Options, create_app
 from reportdl.server.connection import NumberedProtocol
 from reportdl_core.errors import ReportdlError
 
-__all__ = ["CannotServe", "PublicWithoutCredentials", "Server", "listen", "make_server", "serve", "url_of"]
+__all__ = ["CannotServe", "PublicWithoutCredentials", "Server", "listen", "make_server", "serve", "unstarted", "url_of"]
 
 _GRACE: Final = 5.0
 _LAST_WORDS: Final = 1.0  # seconds that a call may take to notice that its connection is cut
@@ -46,7 +46,7 @@ class PublicWithoutCredentials(ReportdlError, ValueError):
 
 
 class CannotServe(ReportdlError, OSError):
-    """The address cannot be had: in use, not ours, not permitted."""
+    """The address cannot be had: in use, not ours, not permitted. Or there is no place for the files."""
 
 
 class Server(uvicorn.Server):
@@ -63,8 +63,12 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that calls may come once they may."""
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
-        await super().startup(sockets)
-        self._ready()
+        # uvicorn ends the process where the application cannot start; here that is an error for whoever called.
+        with contextlib.suppress(SystemExit):
+            await super().startup(sockets)
+        self.should_exit = self.should_exit or not self.started
+        if self.started:
+            self._ready()
 
     async def main_loop(self) -> None:
         """Wake for the end at once, and every second for the Date header."""
@@ -189,6 +193,12 @@ def make_server(app: Starlette, *, grace: float, ready: Callable[[], None]) -> S
     return Server(config, grace=grace, ready=ready)
 
 
+def unstarted(app: Starlette) -> CannotServe:
+    """The error of a server that ended before it served."""
+    why: object = getattr(app.state, "failure", None)
+    return CannotServe("the server did not start" if why is None else f"the server did not start: {why}")
+
+
 def serve(
     *,
     host: str = "127.0.0.1",
@@ -205,7 +215,10 @@ def serve(
     if not _is_loopback(host) and options.get("accounts") is None:
         raise PublicWithoutCredentials(f"{host} can be reached by others: configure credentials, or use 127.0.0.1")
     with listen(host, port) as listener:
-        server = make_server(create_app(**options), grace=grace, ready=lambda: ready(url_of(listener)))
+        app = create_app(**options)
+        server = make_server(app, grace=grace, ready=lambda: ready(url_of(listener)))
         server.run(sockets=[listener])
+    if not server.started:
+        raise unstarted(app)
     if server.interrupted.is_set():
         raise KeyboardInterrupt

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import itertools
 import logging
 import secrets
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, assert_never
@@ -69,6 +70,7 @@ class SessionLoop:
     """The driver of one core endpoint. `start` and `stop` enclose its life; all methods belong to one event loop.
 
     `seconds` is how long a generation takes at least, `at_once` how many may run at a time. `clock` is monotonic.
+    Raises ValueError for numbers that leave nothing to run.
     """
 
     def __init__(
@@ -80,6 +82,10 @@ class SessionLoop:
         at_once: int = 4,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if at_once < 1:
+            raise ValueError(f"generations_at_once must be 1 or more, not {at_once}")
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"generation_seconds must be 0 or more, not {seconds:g}")
         self.endpoint: Final = endpoint
         self._catalog = catalog
         self._seconds = seconds
@@ -93,9 +99,8 @@ class SessionLoop:
         self._alarm: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Make the spool and the threads."""
+        """Make the spool."""
         self._spool = tempfile.TemporaryDirectory(prefix="reportdl-", ignore_cleanup_errors=True)
-        self._threads = ThreadPoolExecutor(self._at_once, thread_name_prefix="reportdl-generation")
         self._slots = asyncio.Semaphore(self._at_once)
 
     async def stop(self) -> None:
@@ -107,8 +112,7 @@ class SessionLoop:
             task.cancel()
         unfinished = tasks | self._working
         if unfinished:
-            _, unfinished = await asyncio.wait(unfinished, timeout=_LAST_WORK)
-        self._threads.shutdown(wait=not unfinished, cancel_futures=True)  # idle threads end at once
+            await asyncio.wait(unfinished, timeout=_LAST_WORK)
         self._spool.cleanup()
         for future in self._held.values():
             future.cancel()
@@ -205,23 +209,28 @@ class SessionLoop:
 
     async def _work(self, command: Generate) -> Path:
         directory = self._directory(command.session)
-        async with self._slots:
+        await self._slots.acquire()
+        try:
             await asyncio.sleep(self._seconds)
-            job = self._threads.submit(self._catalog.generate, command.report, command.format, directory)
-            work = asyncio.wrap_future(job)
-            self._working.add(work)
-            work.add_done_callback(self._working.discard)
-            try:
-                return await asyncio.shield(work)
-            except asyncio.CancelledError:
-                # A thread cannot be stopped; what it makes is removed when it is done. A job that still waits for one
-                # behind such a thread can be.
-                if not job.cancel():
-                    work.add_done_callback(lambda late: self._too_late(late, command.session))
-                raise
-            except BaseException:
-                self._remove(command.session)
-                raise
+            work = _in_thread(lambda: self._catalog.generate(command.report, command.format, directory))
+        except BaseException:
+            self._slots.release()
+            raise
+        self._working.add(work)
+        work.add_done_callback(self._ended)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # A thread cannot be stopped: it keeps its slot, and what it makes is removed when it is done.
+            work.add_done_callback(lambda late: self._too_late(late, command.session))
+            raise
+        except BaseException:
+            self._remove(command.session)
+            raise
+
+    def _ended(self, work: asyncio.Future[Path]) -> None:
+        self._working.discard(work)
+        self._slots.release()
 
     def _too_late(self, work: asyncio.Future[Path], session: int) -> None:
         if not work.cancelled():
@@ -233,3 +242,30 @@ class SessionLoop:
 
     def _remove(self, session: int) -> None:
         shutil.rmtree(self._directory(session), ignore_errors=True)
+
+
+def _in_thread(make: Callable[[], Path]) -> asyncio.Future[Path]:
+    """What `make` returns or raises, in a thread of its own that keeps no process from its end."""
+    # A pool's threads are joined when the interpreter ends: a plugin that works for half an hour would hold it so long.
+    loop = asyncio.get_running_loop()
+    work: asyncio.Future[Path] = loop.create_future()
+
+    def settle(path: Path | None, error: BaseException | None) -> None:
+        if work.done():
+            return
+        if error is not None:
+            work.set_exception(error)
+        elif path is not None:
+            work.set_result(path)
+
+    def run() -> None:
+        path, error = None, None
+        try:
+            path = make()
+        except BaseException as raised:  # noqa: BLE001 - carried over to the loop, which waits for it
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, path, error)
+
+    threading.Thread(target=run, name="reportdl-generation", daemon=True).start()
+    return work

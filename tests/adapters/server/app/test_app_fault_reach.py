@@ -82,8 +82,12 @@ def test_a_neighbours_answer_is_cut(running: Any, caller: Any, book: FaultBook, 
 @pytest.mark.rules("D6")
 def test_a_neighbour_is_dropped_after_its_effect(running: Any, source: Any, caller: Any, book: FaultBook) -> None:
     listed: list[float] = []
-    infos = source.reports()
-    source.reports = lambda: listed.append(time.monotonic()) or infos
+
+    def reports() -> list[object]:
+        listed.append(time.monotonic())
+        return list(source.infos)
+
+    source.reports = reports
     book.add(parse_fault("element.drop_after=0.2:1"))
     assert raw(caller, "/api/element") == b""
     assert time.monotonic() - listed[0] >= 0.2
