@@ -5,7 +5,7 @@
     client.download(1042, format="pdf", observe=recording("job.jsonl"))
     assert replay(read_trace("job.jsonl")).same
 
-A trace holds no token, no credential and no URL. Built on the client, which knows nothing of it.
+A trace holds no token, no credential, no URL and no folder. Built on the client, which knows nothing of it.
 """
 
 from __future__ import annotations

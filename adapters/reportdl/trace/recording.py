@@ -1,7 +1,7 @@
 """Decides what a trace holds of a job: how it began, and each move with its time, commands and state.
 
 One JSON object a line, written before the commands are executed, so that a killed process leaves a trace too. Must
-never hold a token, a credential or a URL, and never end a job because a trace cannot be written.
+never hold a token, a credential, a URL or a folder, and never end a job because a trace cannot be written.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from io import FileIO
 from typing import Any, Final, final
 
 from reportdl.trace.codec import written, written_message
+from reportdl.trace.places import command_without_places, event_without_places, json_without_places, without_places
 from reportdl_core.commands import Command, Finish
 from reportdl_core.download import Download
 from reportdl_core.errors import LocalProtocolError, ReportdlError
@@ -87,9 +88,9 @@ class Recording:
         self._running = outstanding
         move: dict[str, Any] = {"at": instant(now) - self._zero, "state": download.state.value}
         if event is not None:
-            move["event"] = written_message(event)
+            move["event"] = written_message(event_without_places(event))
         issued = begun(download) if event is None else new
-        move["new"] = [written_message(self._shifted(command)) for command in issued]
+        move["new"] = [written_message(command_without_places(self._shifted(command))) for command in issued]
         if gone:
             move["superseded"] = gone
         self._write(move)
@@ -100,9 +101,9 @@ class Recording:
         return command if isinstance(command, Finish) else replace(command, deadline=command.deadline - self._zero)
 
     def _begin(self, download: Download, now: float) -> None:
-        session, job, policy = download.session, download.job, download.policy
+        session, job, policy, formats = download.session, download.job, download.policy, download.formats
         began = session.end - instant(policy.job_timeout)
-        fresh = Download(job, policy=policy, seed=session.seed, now=began, formats=download.formats)
+        fresh = Download(job, policy=policy, seed=session.seed, now=began, formats=formats)
         same = fresh.snapshot(now=now) == download.snapshot(now=now)
         self._zero = began if same else instant(now)
         self._write(
@@ -114,9 +115,9 @@ class Recording:
                 "job": written(job),
                 "policy": written(policy),
                 "seed": session.seed,
-                "formats": written(download.formats),
+                "formats": None if formats is None else [without_places(one) for one in formats],
                 # A job that was taken up again begins with what it knew (D43); a new one is begun anew by any core.
-                "snapshot": None if same else download.snapshot(now=now),
+                "snapshot": None if same else json_without_places(download.snapshot(now=now)),
             }
         )
 
