@@ -21,9 +21,19 @@ from reportdl.spool import FAILURES, Spool, mode_of_new_files, numbered, sync_di
 from reportdl.spooling import TargetUnusable, reason_of
 from reportdl_core.errors import ReportdlError
 
-__all__ = ["Delivered", "Destination", "Folder", "NotDelivered", "Objects", "destination_of", "is_url"]
+__all__ = [
+    "Delivered",
+    "Destination",
+    "Folder",
+    "NotDelivered",
+    "Objects",
+    "destination_of",
+    "is_url",
+    "refuse_password",
+]
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+)://")
+_PASSWORD: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)(://[^/@:]*):[^/@]+@")
 # Stores that show an object only when all of it is there; elsewhere a hidden name is written, then moved.
 _ATOMIC: Final = frozenset({"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "oci", "oss", "s3", "s3a"})
 _CHUNK: Final = 1024 * 1024
@@ -67,6 +77,17 @@ class Destination(Protocol):
 def is_url(text: str) -> bool:
     """Whether a destination is an fsspec URL. A drive's letter is none."""
     return _URL.match(text) is not None
+
+
+def refuse_password(text: str) -> None:
+    """A destination is written down, shown and sent to workers. Raises TargetUnusable where it holds a password."""
+    if (found := _PASSWORD.match(text)) is None:
+        return
+    scheme, shown = found[1], _PASSWORD.sub(r"\1\2:***@", text)
+    variable = f"FSSPEC_{re.sub('[^A-Z0-9]', '_', scheme.upper())}_PASSWORD"
+    raise TargetUnusable(
+        f"{shown} holds a password, which belongs into the environment ({variable}): a destination is written down"
+    )
 
 
 def destination_of(text: str, *, clash: Clash = Clash.SUFFIX, options: dict[str, Any] | None = None) -> Destination:
@@ -202,8 +223,8 @@ class Objects:
             raise TargetUnusable(f"{self.url} needs fsspec: pip install 'reportdl[batch]'") from None
         try:
             self._store, self._root = core.url_to_fs(self.url, **self._options)
-        except (ImportError, ValueError) as error:
-            raise TargetUnusable(f"cannot write to {self.url}: {error}") from None
+        except Exception as error:  # some log in here, and a store raises what its library does
+            raise TargetUnusable(f"cannot write to {self.url}: {_said(error)}") from error
 
     def standing(self, name: str) -> str | None:
         """As `Destination.standing`. Raises NotDelivered where the store does not say."""
@@ -270,8 +291,11 @@ class Objects:
         try:
             return question()
         except Exception as error:  # a store raises what its library does, and never is the file lost by it
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise NotDelivered(f"{self.url} did not take {key.rpartition('/')[2]!r}: {said:.300}") from error
+            raise NotDelivered(f"{self.url} did not take {key.rpartition('/')[2]!r}: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]
 
 
 def _protocols(store: Any) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol, final
 
 from reportdl.batch.bring import Bringer, Brought
-from reportdl.batch.destinations import Destination, Folder, destination_of
+from reportdl.batch.destinations import Destination, Folder, destination_of, refuse_password
 from reportdl.batch.engine import Engine
 from reportdl.batch.holding import Holding
 from reportdl.batch.inputs import BadLine, Jobs
@@ -120,6 +120,8 @@ class Night:
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: Settings | None, *, roster: Roster) -> None:
+        if settings is not None:
+            refuse_password(settings.to)
         self.ledger: Ledger = Ledger(path, must_exist=settings is None)
         try:
             stored: dict[str, Any] = self.ledger.settings

@@ -10,12 +10,13 @@ import tempfile
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from reportdl.batch.destinations import Delivered, NotDelivered, Objects
+from reportdl.batch.destinations import Delivered, NotDelivered, Objects, refuse_password
 from reportdl.batch.holding import held_from
 from reportdl.client import Client
 from reportdl.drivers import Observe
 from reportdl.files import Clash
 from reportdl.progress import OnProgress
+from reportdl.spooling import TargetUnusable
 from reportdl_core.job import Job
 from reportdl_core.outcome import Receipt
 from reportdl_core.sink import NotKept
@@ -45,7 +46,10 @@ def download_to_url(
     Raises TargetUnusable before anything is asked for, NotKept where the store did not take the file, which is then
     kept in a temporary folder and named; else as `Client.download`.
     """
+    refuse_password(url)
     folder, _, name = url.rpartition("/")
+    if folder.endswith(":/"):  # fsspec would take it for a folder of this machine that is called `s3:`
+        raise TargetUnusable(f"{url} names a store and no file in it: end it with / for the server's own name")
     place = Objects(folder, clash=clash or (Clash.OVERWRITE if name else Clash.SUFFIX), options=options)
     place.prepare()
     if name and (standing := _standing(place, name)) is not None:

@@ -32,13 +32,15 @@ _SHOWN: Final = 20  # problems of a kind
 
 
 def planned(jobs: str, settings: Settings, roster: Roster, *, at_once: int, as_json: bool) -> None:
-    """Print the plan: jobs to stdout, all else to stderr. Raises InputUnusable, NamesCollide among them."""
+    """Print the plan: jobs to stdout, all else to stderr. Raises TargetUnusable, InputUnusable, NamesCollide."""
+    from reportdl.batch.destinations import refuse_password
     from reportdl.batch.inputs import BadLine
     from reportdl.batch.ledger import Ledger
     from reportdl.batch.rows import Collided, Wished
     from reportdl.batch.wishes import wishes
     from reportdl.cli.batch_words import tell_all
 
+    refuse_password(settings.to)
     plan, collided = _Plan(roster=roster, as_json=as_json), Collided()
     with tempfile.TemporaryDirectory() as folder, Ledger(os.path.join(folder, "dry")) as ledger:
         began = datetime.now().astimezone()
