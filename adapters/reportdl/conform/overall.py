@@ -61,7 +61,7 @@ def _odd(answer: Answer) -> bool:
 def _object(answer: Answer) -> dict[str, Any]:
     try:
         value: object = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 

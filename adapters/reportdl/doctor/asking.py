@@ -52,7 +52,8 @@ def _clock(answer: Answer, sent: datetime) -> Result:
     assert answer.head is not None
     try:
         theirs = parsedate_to_datetime(answer.head.first("date"))
-    except ValueError:
+        theirs = theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC)  # `-0000`, or no zone at all
+    except (ValueError, OverflowError):
         return _result("clock", Place.INSTALLATION, Health.SKIPPED, "the server does not say what time it is")
     # A Date has whole seconds, and was written at some time between the question and the answer.
     skew = (sent - theirs).total_seconds()

@@ -15,6 +15,7 @@ from reportdl.conform import Elements, Examination, Verdict
 from reportdl.conform.written import junit, object_of, profile_of
 from reportdl.profile import Profile, ProfileUnusable, load_profile, save_profile
 from reportdl.server import Accounts, LoopbackServer
+from reportdl.testing.raw_server import Answer, RawServer, message
 from reportdl_core.policy import Expiry, Policy, Preflight
 from reportdl_core.switches import Switches, TtlPolicy
 from tests.adapters.conform.conftest import document_mock
@@ -44,6 +45,13 @@ def test_no_token_and_no_credential_reaches_a_report(conform: Callable[..., Exam
     assert issued
     for secret in ("canary", *issued):
         assert secret not in paper
+
+
+def test_an_answer_that_is_nested_too_deeply_is_an_odd_answer_and_no_bug(conform: Callable[..., Examination]) -> None:
+    deep = message(200, {}, b"[" * 50_000)
+    with RawServer(lambda _: Answer(data=deep)) as server:
+        found = conform(server.url)
+    assert found.of("R31").verdict is Verdict.BROKEN
 
 
 class NotAState(document_mock.Handler):

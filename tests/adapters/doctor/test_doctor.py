@@ -329,6 +329,25 @@ def test_a_clock_that_is_wrong_is_told_by_how_much(wire: Callable[..., Wire], ag
     assert said.partition(" s ")[2] in rest
 
 
+@pytest.mark.parametrize(
+    ("date", "health"),
+    [
+        ("{now:%a, %d %b %Y %H:%M:%S} -0000", Health.GOOD),  # UTC, of a machine whose zone is not told (RFC 5322)
+        ("{now:%a, %d %b %Y %H:%M:%S}", Health.GOOD),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", Health.DOUBTFUL),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", Health.DOUBTFUL),
+        ("Fri, 27 Nov 2026 08:00:00 +99999999999999", Health.SKIPPED),
+        ("Fri, 99 Nov 2026 08:00:00 GMT", Health.SKIPPED),
+        ("tomorrow", Health.SKIPPED),
+        ("", Health.SKIPPED),
+    ],
+)
+def test_a_clock_is_read_however_it_is_written(wire: Callable[..., Wire], date: str, health: Health) -> None:
+    line = f"Date: {date.format(now=datetime.now(UTC))}"
+    answer = answering("404 Not Found", NOT_FOUND, "application/json", line)
+    assert examined(f"http://127.0.0.1:{wire(answer).port}")["clock"].health is health
+
+
 def test_a_server_that_hangs_up_is_told(wire: Callable[..., Wire]) -> None:
     assert bad(examined(f"http://127.0.0.1:{wire(b'').port}")) == ["answer"]
 
