@@ -6,6 +6,7 @@ nor hold more of the ledger than what it shows.
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -36,6 +37,8 @@ _STATES: Final = tuple(State)
 def write_page(ledger: Ledger, path: str | os.PathLike[str], *, steps: Iterable[str] = ()) -> None:
     """Write the page, whole or not at all; `steps` are what to do now. Raises OSError."""
     shown = os.path.abspath(path)
+    if os.path.exists(shown) and not os.path.isfile(shown):
+        raise OSError(errno.EEXIST, "something that is not a regular file has this name")  # a device is not replaced
     spool = Spool(os.path.dirname(shown))
     try:
         spool.write(page(ledger, steps=steps).encode())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from reportdl.cli.beside import placed, tried
 from reportdl.cli.options import storage_option, stored_options
 from reportdl.cli.speech import say, tell
 from reportdl.cli.stops import Stopped
@@ -154,6 +155,7 @@ class Carrying:
         from reportdl.batch.night import Night
 
         described, traces, roster = self.described(connection), self._traces(), self.roster(connection)
+        tried("--report", self.page)
         # Before there is a ledger, where that can be known: what cannot be used leaves nothing behind.
         begun = None if settings is None or settings.engine == "celery" else connection.servers(described)
         with Night(ledger, settings, roster=roster) as night:
@@ -162,9 +164,12 @@ class Carrying:
                 summary = self._celery(night, {one.name: one.jobs for one in described if one.jobs}, jobs)
             else:
                 summary = self._local(night, begun or connection.servers(described), jobs, traces)
-            if self.page is not None:
-                self._write_page(night, self.page, summary)
-        _told(summary, as_json=self.as_json)
+            _told(summary, as_json=self.as_json)  # before the page, which may not come about
+            failed = placed(self.page, lambda path: self._write_page(night, path, summary))
+        if failed and summary.ok:
+            raise click.ClickException(failed[0])
+        if failed:
+            tell(f"reportdl: note: {failed[0]}")
         if not summary.ok:
             raise click.exceptions.Exit(SOME_FAILED)
 
@@ -191,9 +196,13 @@ class Carrying:
     def _local(self, night: Night, servers: Mapping[str, Server], jobs: str | None, traces: Traces | None) -> Summary:
         import anyio
 
+        heard = {number: signal.getsignal(number) for number in _numbers()}
         try:
             return anyio.run(self._until_stopped, night, servers, jobs, traces)
         finally:
+            for number, handler in heard.items():  # the loop leaves Python's own, and there is more to be stopped
+                if handler is not None:
+                    signal.signal(number, handler)
             if traces is not None and traces.broken is not None:
                 tell(f"reportdl: note: not every trace could be written: {traces.broken}")
 
@@ -260,7 +269,13 @@ class Carrying:
     def _write_page(self, night: Night, path: Path, summary: Summary) -> None:
         from reportdl.batch.report_page import write_page
 
-        write_page(night.ledger, path, steps=summary.steps)
+        try:
+            write_page(night.ledger, path, steps=summary.steps)
+        except Stopped as stop:
+            stop.note = (
+                f"what came is here; only {path} was not written: reportdl resume {night.ledger.path} --report {path}"
+            )
+            raise
         tell(f"the report is {path}")
 
 
@@ -275,15 +290,15 @@ def _told(summary: Summary, *, as_json: bool) -> None:
         say(summary.json())
 
 
+def _numbers() -> list[signal.Signals]:
+    return [number for name in _SIGNALS if (number := getattr(signal, name, None)) is not None]
+
+
 async def _listen(stopped: list[int], stop: Callable[[], None]) -> None:
     """Take the first signal for the end. Those that are ignored, as under `nohup`, stay so."""
     import anyio
 
-    heard = [
-        number
-        for name in _SIGNALS
-        if (number := getattr(signal, name, None)) is not None and signal.getsignal(number) is not signal.SIG_IGN
-    ]
+    heard = [number for number in _numbers() if signal.getsignal(number) is not signal.SIG_IGN]
     if os.name == "nt" or not heard:
         return  # the handlers of `stoppable` are heard there
     with anyio.open_signal_receiver(*heard) as signals:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from reportdl.cli.beside import placed, tried
 from reportdl.cli.connection import Connection
 from reportdl.cli.options import Connecting, connecting, format_completed, segment_option
 from reportdl.cli.speech import say, tell
@@ -131,12 +132,15 @@ def conform(
 
     job = Job(element=identifier(element, "element"), segment=identifier(segment, "segment"), format=key)
     asked = _Asked(job=job, steps=_named(steps), ttl=ttl, others=others)
+    tried("--junit", junit)
+    tried("--save-profile", save_profile)
     found = asked.examined(connection)
-    if junit is not None:
-        _write(junit, lambda: junit.write_text(as_junit(found), encoding="utf-8"))
-    if save_profile is not None:
-        _write(save_profile, lambda: save(profile_of(found), save_profile))
+    # Files first: whoever reads stdout may be gone before the last line.
+    failed = placed(junit, lambda path: path.write_text(as_junit(found), encoding="utf-8"))
+    failed += placed(save_profile, lambda path: save(profile_of(found), path))
     say(json.dumps(object_of(found)) if as_json else table(found, evidence=evidence))
+    if failed:
+        raise click.ClickException("; ".join(failed))
     if found.broken:
         raise click.exceptions.Exit(_BROKEN)
 
@@ -148,13 +152,6 @@ def _named(steps: tuple[str, ...]) -> tuple[str, ...]:
     if "generating" in chosen:
         chosen |= set(_GENERATING)
     return tuple(step for step in _STEPS if step in chosen)
-
-
-def _write(path: Path, write: Callable[[], object]) -> None:
-    try:
-        write()
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,9 +93,19 @@ def test_a_file_that_is_no_profile_is_a_usage_error(reportdl: Run, serving: Serv
     assert ran.err == "reportdl: p.json is no profile: not a JSON object\n"
 
 
-def test_a_report_that_cannot_be_written_is_told(reportdl: Run, serving: Serving) -> None:
-    ran = reportdl("conform", "1042", "--junit", "no/c.xml", url=serving().url)
-    assert (ran.code, ran.err.splitlines()[-1]) == (
-        1,
-        "reportdl: no/c.xml cannot be written: No such file or directory",
-    )
+@pytest.mark.parametrize("option", ["--junit", "--save-profile"])
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_asked(
+    reportdl: Run, serving: Serving, option: str
+) -> None:
+    server = serving()
+    ran = reportdl("conform", "1042", option, "no/c.xml", url=server.url)
+    assert (ran.code, ran.out, server.calls) == (2, "", ())
+    assert f"{option} no/c.xml cannot be written: No such file or directory" in ran.err.replace("\n", " ")
+
+
+def test_what_was_found_is_shown_although_a_report_of_it_fails(reportdl: Run, serving: Serving, tmp_path: Path) -> None:
+    ran = reportdl("conform", "1042", "--junit", "/dev/full", "--save-profile", "p.json", url=serving().url)
+    assert ran.code == 1
+    assert "rules kept, 0 broken" in ran.out.splitlines()[-1]
+    assert ran.err.splitlines()[-1] == "reportdl: /dev/full cannot be written: No space left on device"
+    assert json.loads((tmp_path / "p.json").read_text())["profile"] == 1
