@@ -20,6 +20,7 @@ import click
 from reportdl.cli.beside import placed, tried
 from reportdl.cli.options import storage_option, stored_options
 from reportdl.cli.speech import say, tell
+from reportdl.cli.spreading import refuse_for_a_crew
 from reportdl.cli.stops import Stopped
 
 if TYPE_CHECKING:
@@ -175,14 +176,7 @@ class Carrying:
 
     def spread(self) -> None:
         """Raise click.UsageError for what has no meaning where the jobs are spread over machines."""
-        if self.trace is not None:
-            raise click.UsageError("--trace is for the local engine: a crew's jobs are spread over machines")
-        for option, value in (("--jobs", self.at_a_time), ("--jobs-in-all", self.in_all)):
-            if value is not None:
-                raise click.UsageError(
-                    f"{option} is for the local engine: a crew has as many jobs at a time as its workers are (`celery "
-                    "worker -c N`); a server's own limit stands in the servers file"
-                )
+        refuse_for_a_crew()
 
     def _traces(self) -> Traces | None:
         if self.trace is None:

@@ -15,7 +15,7 @@ import click
 
 from reportdl.cli.beside import placed, tried
 from reportdl.cli.connection import Connection
-from reportdl.cli.options import Connecting, connecting, format_completed, segment_option
+from reportdl.cli.options import Connecting, Seconds, connecting, format_completed, segment_option
 from reportdl.cli.speech import say, tell
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _element(name: str, words: str) -> Callable[[Callable[..., Any]], Callable[.
     "--ttl",
     default=300.0,
     show_default=True,
-    type=click.FloatRange(min=0.5, max=86400),
+    type=Seconds(min=0.5, max=86400),
     metavar="SECONDS",
     help="How long a token should live: the document says 300.",
 )

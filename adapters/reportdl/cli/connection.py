@@ -86,7 +86,8 @@ class Connection:
         from reportdl.batch.described import credentials_of
 
         self._warn()
-        policy, network = self._policy(allow_unverified=False), self.network
+        asked = tuple(str(one.origin()) for one in described)
+        policy, network = self._policy(allow_unverified=False, asked=asked), self.network
         named = {one.origin() for one in described if one.name}
         servers: dict[str, Server] = {}
         for one in described:
@@ -123,13 +124,13 @@ class Connection:
             warnings.filterwarnings("ignore", message="Unverified HTTPS request")
             tell("reportdl: warning: certificates are not checked: whoever is in between can read the credential")
 
-    def _policy(self, allow_unverified: bool) -> Policy:
+    def _policy(self, allow_unverified: bool, asked: tuple[str, ...] = ()) -> Policy:
         from dataclasses import replace
 
         from reportdl.client import DEFAULT_POLICY
         from reportdl_core.policy import Expiry, Preflight
 
-        policy = self._profiled(DEFAULT_POLICY)
+        policy = self._profiled(DEFAULT_POLICY, asked or (str(self._origin()),))
         # What is typed counts more than what was saved.
         return replace(
             policy,
@@ -139,14 +140,14 @@ class Connection:
             allow_unverified=allow_unverified,
         )
 
-    def _profiled(self, policy: Policy) -> Policy:
+    def _profiled(self, policy: Policy, asked: tuple[str, ...]) -> Policy:
         if self.profile is None:
             return policy
         from reportdl.profile import load_profile
 
         profile = load_profile(self.profile)
-        if profile.server != (asked := str(self._origin())):
-            tell(f"reportdl: note: the profile is of {profile.server}, not of {asked}")
+        if others := ", ".join(dict.fromkeys(one for one in asked if one != profile.server)):
+            tell(f"reportdl: note: the profile is of {profile.server}, not of {others}")
         return profile.applied(policy)
 
     @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -17,6 +18,7 @@ from reportdl.cli.connection import Connection
 
 __all__ = [
     "Connecting",
+    "Seconds",
     "connecting",
     "connecting_loosely",
     "format_completed",
@@ -29,6 +31,17 @@ __all__ = [
 R = TypeVar("R")
 
 _FILE: Final = click.Path(exists=True, dir_okay=False)
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds in a range; no number at all, which is in every range to click, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises click.BadParameter."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
 
 
 def _url(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -67,7 +80,7 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--timeout",
-        type=click.FloatRange(min=0.1, max=7 * 86400),
+        type=Seconds(min=0.1, max=7 * 86400),
         default=3600.0,
         show_default=True,
         metavar="SECONDS",

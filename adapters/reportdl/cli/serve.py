@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reportdl.cli.options import logged
+from reportdl.cli.options import Seconds, logged
 from reportdl.cli.speech import say, tell
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _STOPPED_BY_HAND = 130
     "--generation-seconds",
     default=2.0,
     show_default=True,
-    type=click.FloatRange(min=0, max=3600),
+    type=Seconds(min=0, max=3600),
     metavar="SECONDS",
     help="How long a generation takes at least.",
 )

@@ -134,7 +134,17 @@ def told(desk: Any) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [("--jobs", "8"), ("--jobs-in-all", "8"), ("--trace", "t"), ("--jobs", "8", "--dry-run")]
+    "words",
+    [
+        ("--jobs", "8"),
+        ("--jobs-in-all", "8"),
+        ("--trace", "t"),
+        ("--jobs", "8", "--dry-run"),
+        ("--storage-option", "endpoint_url=http://127.0.0.1"),
+        ("--timeout", "3600"),  # the default, and typed all the same
+        ("--expiry", "documented"),
+        ("--no-preflight",),
+    ],
 )
 def test_what_has_no_meaning_for_a_crew_is_refused_before_there_is_a_ledger(desk, words):
     desk.jobs("1042,csv,one")

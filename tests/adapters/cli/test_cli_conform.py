@@ -93,6 +93,23 @@ def test_a_file_that_is_no_profile_is_a_usage_error(reportdl: Run, serving: Serv
     assert ran.err == "reportdl: p.json is no profile: not a JSON object\n"
 
 
+def test_a_profile_fits_a_batch_of_named_servers_and_says_which_it_is_not_of(
+    reportdl: Run, serving: Serving, tmp_path: Path
+) -> None:
+    a, b = serving(), serving()
+    said = {"profile": 1, "server": a.url, "examined": "2026-11-27", "policy": {"expiry": "documented"}}
+    (tmp_path / "p.json").write_text(json.dumps(said))
+    (tmp_path / "night.csv").write_text("server,element,format\na,1042,csv\n")
+    words = ["batch", "night.csv", "-o", "out", "--profile", "p.json", "--server", f"a={a.url}"]
+    alone = reportdl(*words, url="", REPORTDL_A_TOKEN="any")
+    assert (alone.code, "the profile is of" in alone.err) == (0, False)
+    both = reportdl(
+        *words, "--ledger", "2.ledger", "--server", f"b={b.url}", url="", REPORTDL_A_TOKEN="x", REPORTDL_B_TOKEN="y"
+    )
+    assert both.code == 0, both.err
+    assert f"reportdl: note: the profile is of {a.url}, not of {b.url}\n" in both.err
+
+
 @pytest.mark.parametrize("option", ["--junit", "--save-profile"])
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_asked(
     reportdl: Run, serving: Serving, option: str

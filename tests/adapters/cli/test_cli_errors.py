@@ -91,6 +91,8 @@ USAGE = [
     pytest.param(["get", "1042", "-f", "pdf", "--overwrite", "--skip-existing"], "exclude each other", id="clash"),
     pytest.param(["get", "1042", "-f", "pdf", "--proxy", "socks9://me:pass@x"], "proxy", id="proxy"),
     pytest.param(["get", "1042", "-f", "pdf", "--timeout", "0"], "--timeout", id="timeout"),
+    pytest.param(["get", "1042", "-f", "pdf", "--timeout", "nan"], "'nan' is no number of seconds", id="nan"),
+    pytest.param(["conform", "1042", "--ttl", "NaN"], "'NaN' is no number of seconds", id="nan for conform"),
     pytest.param(["get", "1042", "-f", "pdf", "--token", "x"], "--token", id="token"),
 ]
 
