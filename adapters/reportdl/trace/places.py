@@ -110,14 +110,14 @@ def command_without_places(command: Command) -> Command:
     return replace(command, outcome=_outcome(command.outcome)) if isinstance(command, Finish) else command
 
 
-def json_without_places(value: Any) -> Any:
+def json_without_places(value: object) -> Any:
     """The JSON values of a snapshot as a trace has them."""
     if isinstance(value, str):
         return without_places(value)
     if isinstance(value, list):
-        return [json_without_places(one) for one in cast("list[Any]", value)]
+        return [json_without_places(one) for one in cast("list[object]", value)]
     if isinstance(value, dict):
-        return {name: json_without_places(one) for name, one in cast("dict[str, Any]", value).items()}
+        return {name: json_without_places(one) for name, one in cast("dict[str, object]", value).items()}
     return value
 
 
