@@ -23,6 +23,7 @@ else:
 from reportdl.batch.calls import resume, run
 from reportdl.batch.inputs import Wanted
 from reportdl.batch.ledger import Ledger, LedgerUnusable
+from reportdl.batch.ledger_file import LedgerUnwritable
 from reportdl.batch.plan import Again, Budget, Lanes
 from reportdl.batch.roster import ServersUnusable
 from reportdl.batch.rows import NamesCollide
@@ -40,6 +41,7 @@ __all__ = [
     "Lanes",
     "Ledger",
     "LedgerUnusable",
+    "LedgerUnwritable",
     "NamesCollide",
     "Server",
     "ServersUnusable",

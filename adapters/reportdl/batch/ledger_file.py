@@ -16,7 +16,7 @@ from reportdl_core.errors import ReportdlError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["LedgerFile", "LedgerUnusable"]
+__all__ = ["LedgerFile", "LedgerUnusable", "LedgerUnwritable"]
 
 _VERSION: Final = 2
 _SCHEMA: Final = """
@@ -48,6 +48,10 @@ CREATE TABLE formats (server TEXT, element TEXT, formats TEXT NOT NULL, PRIMARY 
 
 class LedgerUnusable(ReportdlError, ValueError):
     """A ledger that cannot be used: another batch's, in use by another process, or no ledger at all."""
+
+
+class LedgerUnwritable(ReportdlError):
+    """The disk of a ledger said no in the middle of a batch, which was stopped and has lost nothing."""
 
 
 @final

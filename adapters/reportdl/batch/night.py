@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from reportdl.batch.engine import Engine
 from reportdl.batch.holding import Holding
 from reportdl.batch.inputs import BadLine, Jobs
 from reportdl.batch.ledger import Ledger, LedgerUnusable
+from reportdl.batch.ledger_file import LedgerUnwritable
 from reportdl.batch.plan import Again, Budget, Lanes, Start, State, start_of
 from reportdl.batch.progress import Board
 from reportdl.batch.roster import Roster, ServersUnusable
@@ -116,7 +118,8 @@ class Night:
     """One batch in one ledger, for one process. Use it in a `with`.
 
     `settings` begin a batch in a new ledger; None goes on with what stands there. Raises LedgerUnusable,
-    ServersUnusable, TargetUnusable, TemplateUnusable, KeyUnusable; nothing was sent then.
+    ServersUnusable, TargetUnusable, TemplateUnusable, KeyUnusable; nothing was sent then. Left by an error of SQLite,
+    raises LedgerUnwritable.
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: Settings | None, *, roster: Roster) -> None:
@@ -136,6 +139,9 @@ class Night:
             self.id: str = stored["id"]
             self.began: datetime = datetime.fromtimestamp(stored["began"]).astimezone()
             self.seal: Seal = Seal.from_key_file(f"{self.ledger.path}.key")
+        except sqlite3.Error as error:
+            self.ledger.close()
+            raise LedgerUnusable(f"{self.ledger.path!r} cannot be used as a ledger: {error}") from error
         except BaseException:
             self.ledger.close()
             raise
@@ -162,8 +168,13 @@ class Night:
     def __enter__(self) -> Night:
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.ledger.close()
+        if isinstance(error, sqlite3.Error):
+            raise LedgerUnwritable(
+                f"the ledger {self.ledger.path!r} cannot be read or written any more: {error}; what is here stays, and "
+                "the same command goes on once that is mended"
+            ) from error
 
     def destination(self, options: dict[str, Any] | None = None) -> tuple[Destination, Holding]:
         """Where the files go, and where they wait for it; both made and tried. Raises TargetUnusable."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import reportdl
 import reportdl.batch
-from reportdl.batch import Again, Budget, LedgerUnusable
+from reportdl.batch import Again, Budget, Ledger, LedgerUnusable, LedgerUnwritable
 from reportdl.files import Clash
 
 AT_ONCE = Budget(attempts=2, pause=0.01)
@@ -57,6 +58,49 @@ def test_the_formats_of_an_element_are_asked_for_once(serving, run, tmp_path):
     assert files(tmp_path) == ["1042-0.csv", "1042-0.pdf", "1042-0.png", "1044-71.csv", "1044-72.csv"]
     assert (summary.done, summary.here, summary.failed) == (5, 5, 0)
     assert summary.size == sum(path.stat().st_size for path in (tmp_path / "out").iterdir())
+
+
+@pytest.fixture
+def ledgers(monkeypatch) -> list[Ledger]:
+    """The ledgers that were opened."""
+    opened: list[Ledger] = []
+    begin = Ledger.__init__
+
+    def begun(self: Ledger, *args: Any, **more: Any) -> None:
+        begin(self, *args, **more)
+        opened.append(self)
+
+    monkeypatch.setattr(Ledger, "__init__", begun)
+    return opened
+
+
+def test_a_ledger_that_cannot_be_written_any_more_ends_the_batch_and_loses_nothing(serving, run, tmp_path, ledgers):
+    server = serving()
+
+    def jobs(*, until: int) -> Iterator[reportdl.Job]:
+        yield job()
+        if until == 1:
+            ledgers[-1]._rows.execute("PRAGMA query_only = ON")  # as a disk that was mounted anew for reading
+        yield job(format="pdf")
+
+    with pytest.raises(LedgerUnwritable, match=r"ledger' cannot be .* any more: attempt to write a readonly database"):
+        run(jobs(until=1), server, name="{element}.{ext}")
+    assert run(jobs(until=2), server, name="{element}.{ext}").ok
+    assert files(tmp_path) == ["1042.csv", "1042.pdf"]
+
+
+def test_a_ledger_that_cannot_be_written_from_the_start_is_unusable(serving, run, monkeypatch):
+    server = serving()
+
+    def full(self: Ledger, settings: object) -> None:
+        self._rows.execute("PRAGMA query_only = ON")
+        keep(self, settings)  # type: ignore[arg-type]
+
+    keep = Ledger.keep_settings
+    monkeypatch.setattr(Ledger, "keep_settings", full)
+    with pytest.raises(LedgerUnusable, match="cannot be used as a ledger: attempt to write"):
+        run([job()], server)
+    assert server.calls == ()
 
 
 @pytest.mark.rules("D12", "R5", "R10")
