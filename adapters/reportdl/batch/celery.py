@@ -16,17 +16,19 @@ from typing import Any, Final, final
 
 import anyio
 from celery import Celery  # pyright: ignore[reportMissingTypeStubs]
+from celery.exceptions import OperationalError  # pyright: ignore[reportMissingTypeStubs]
 from celery.signals import worker_init  # pyright: ignore[reportMissingTypeStubs]
 
 from reportdl.batch import environment
 from reportdl.batch.bring import Bringer
 from reportdl.batch.described import credentials_of
 from reportdl.batch.destinations import Folder, destination_of
-from reportdl.batch.flights import Claim, Flight, Flights, LeaseLost
+from reportdl.batch.flights import BrokerUnusable, Claim, Flight, Flights, LeaseLost
 from reportdl.batch.holding import Holding
 from reportdl.batch.plan import Start, State
 from reportdl.batch.rows import Row
 from reportdl.files import Clash
+from reportdl.spooling import TargetUnusable
 from reportdl_core.errors import Reason, ReportdlError
 from reportdl_core.job import Job
 
@@ -37,6 +39,7 @@ _CLAIMS: Final = 25
 _POISON: Final = (
     f"{_CLAIMS} workers died over one step of this job: look at their logs, and at the memory that they may use"
 )
+_UNWRITABLE: Final = "unwritable"  # in a record: what the last worker said of the destination that it cannot write to
 QUEUE: Final = "reportdl"
 _LATER, _FIRST = 0, 9  # priorities of Redis: a token is waiting behind a later step, nothing behind a first one (R16)
 _APART: Final = ":"
@@ -104,10 +107,13 @@ def settled(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def send(batch: str, row: int, number: int, record: dict[str, Any]) -> None:
-    """Put a step into the queue; waits for the broker."""
+    """Put a step into the queue; waits for the broker. Raises BrokerUnusable."""
     priority = _FIRST if record["checkpoint"] is None else _LATER
     policy = {"max_retries": 60, "interval_start": 0.05, "interval_step": 0.2, "interval_max": 1.0}
-    step.apply_async((batch, row, number, record), priority=priority, retry=True, retry_policy=policy)
+    try:
+        step.apply_async((batch, row, number, record), priority=priority, retry=True, retry_policy=policy)
+    except OperationalError as error:
+        raise BrokerUnusable(f"the broker that REPORTDL_BROKER names cannot be used: {error}") from error
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]
@@ -119,6 +125,10 @@ def _look_first(**_: Any) -> None:
             credentials_of(one)
     except (ReportdlError, ValueError) as error:
         raise SystemExit(f"reportdl: {error}") from None
+
+
+class _LeftAlone(Exception):
+    """This worker cannot carry the step on; another may."""
 
 
 class _HandedOn(Exception):
@@ -168,8 +178,8 @@ def step(task: Any, batch: str, row: int, number: int, record: Any) -> str:
             if flight is None:
                 return claim.value
             if flight.claims > _CLAIMS:
-                flight.record |= {"state": State.FAILED.value, "reason": Reason.NOT_KEPT.value, "error": _POISON}
-                flight.record |= {"retryable": False, "checkpoint": None, "ended": time.time()}
+                said = flight.record.get(_UNWRITABLE)
+                _failed(flight, Reason.NOT_KEPT, said or _POISON, retryable=said is not None)
                 flight.end()
                 return "given up"
             try:
@@ -178,6 +188,8 @@ def step(task: Any, batch: str, row: int, number: int, record: Any) -> str:
                 send(batch, row, onward.number, flight.record)
                 flights.sent(row, onward.number)
                 return "handed on"
+            except _LeftAlone:
+                return "left alone"
             flight.end()
             return "over"
     except LeaseLost:
@@ -192,13 +204,36 @@ async def _carry(flight: Flight, start: Start) -> None:
         server = environment.server_at(record["settings"]["servers"][record["server"]])
     except (ReportdlError, ValueError) as error:
         # Told as what it is for the job; the leader gives this server up, and goes on with the others.
-        flight.record |= {"state": State.FAILED.value, "reason": Reason.CREDENTIALS.value, "error": str(error)}
-        flight.record |= {"retryable": True, "checkpoint": None, "ended": time.time()}
+        _failed(flight, Reason.CREDENTIALS, str(error), retryable=True)
         return
     try:
-        await _bringer(flight).bring(row_of(record), server, start=start)
+        bringer = _bringer(flight)
+        record.pop(_UNWRITABLE, None)
+        await bringer.bring(row_of(record), server, start=start)
+    except TargetUnusable as error:
+        _unwritable(flight, f"{error} (on {socket.gethostname()})")
     finally:
         await server.aclose()
+
+
+def _failed(flight: Flight, reason: Reason, error: str, *, retryable: bool) -> None:
+    flight.record |= {"state": State.FAILED.value, "reason": reason.value, "error": error}
+    flight.record |= {"retryable": retryable, "checkpoint": None, "ended": time.time()}
+
+
+def _unwritable(flight: Flight, said: str) -> None:
+    """This machine cannot write to the destination. Raises _LeftAlone where another may still take what is there."""
+    record = flight.record
+    if record["state"] == State.HELD.value:
+        record |= {"reason": Reason.NOT_KEPT.value, "error": said}
+    elif record["checkpoint"] is None:  # nothing was asked for yet, so nothing is lost
+        record["attempts"] += 1
+        _failed(flight, Reason.NOT_KEPT, said, retryable=True)
+    else:
+        # A report is on its way: it is sent again once this worker's lease is over; told where nobody can write.
+        record[_UNWRITABLE] = said
+        flight.write()
+        raise _LeftAlone
 
 
 def _bringer(flight: Flight) -> Bringer:

@@ -27,6 +27,7 @@ _CHUNK: Final = 500
 _LOOK: Final = 0.5
 _BEAT: Final = 1.0
 _REAP: Final = 2.0
+_LOST: Final = "begun again: the broker has lost what it held of it"
 
 
 @final
@@ -62,11 +63,16 @@ class Crew:
         return self._breakers.stopped
 
     def run(self, taken_up: Iterator[Row]) -> None:
-        """Lead until every row has come to its end."""
-        for row in taken_up:
-            self._watch.began(row)
-            if self._send(row) and row.state is State.RUNNING:
-                self._ledger.append_note(row.id, "begun again: the broker has lost what it held of it")
+        """Lead until every row has come to its end. Raises BrokerUnusable; what was sent goes on all the same."""
+        with self._flights.led():
+            for row in taken_up:
+                self._watch.began(row)
+                lost = _LOST if row.state is State.RUNNING else None
+                if self._send(row, lost) and lost is not None:
+                    self._ledger.append_note(row.id, lost)
+            self._lead()
+
+    def _lead(self) -> None:
         self._read()
         beat = reap = time.monotonic()
         while True:
@@ -109,9 +115,11 @@ class Crew:
                     self._send(row)
                     self._ledger.update(row.id, state=State.RUNNING.value)
 
-    def _send(self, row: Row) -> bool:
-        """Send a job, unless it is with the workers since before this process."""
+    def _send(self, row: Row, note: str | None = None) -> bool:
+        """Send a job, unless it is with the workers since before this process; its record comes back with `note`."""
         record = first_record(row, self._settings)
+        if note is not None:
+            record["note"] = f"{row.note}; {note}" if row.note else note
         number = self._flights.begin(row.id, record)
         self._out[row.id] = row.server
         self._lanes.take(row.server)

@@ -16,26 +16,32 @@ from enum import Enum
 from typing import Any, Final, cast, final
 
 from redis import Redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ConstantBackoff, ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisGone
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSlow
 from redis.retry import Retry
 
 from reportdl_core.errors import ReportdlError
 
-__all__ = ["Claim", "Flight", "Flights", "LeaseLost"]
+__all__ = ["BrokerUnusable", "Claim", "Flight", "Flights", "LeaseLost"]
 
 LEASE: Final = 9.0
 """Seconds after which a worker that says nothing counts as dead."""
 
 _BEAT: Final = 2.0
 _RETRIES: Final = 60  # over a restart of the broker
+_FIRST_RETRIES: Final = 10  # half a second apart: who has just begun may have mistyped its address
 _LONGEST: Final = 1.0
 _GRACE: Final = 5.0  # seconds for a step that was handed on to arrive in the queue
 
 
 class LeaseLost(ReportdlError):
     """Another worker has the job: this one leaves it alone, and has sent nothing since."""
+
+
+class BrokerUnusable(ReportdlError):
+    """A broker that is not there, is gone for longer than a restart takes, or refuses what it is asked."""
 
 
 class Claim(Enum):
@@ -120,19 +126,30 @@ return 1
 """
 
 
-@final
-class Flights:
-    """The jobs of one batch that are with workers. `url` is a Redis; its restarts are waited for. Thread-safe."""
-
-    def __init__(self, url: str, batch: str) -> None:
-        self._redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its keywords are untyped
+def _redis(url: str, retry: Retry) -> Any:
+    try:
+        return Redis.from_url(  # pyright: ignore[reportUnknownMemberType] - its keywords are untyped
             url,
             decode_responses=True,
-            retry=Retry(ExponentialBackoff(cap=_LONGEST, base=0.05), _RETRIES),
+            retry=retry,
             retry_on_error=[RedisGone, RedisSlow],
             socket_timeout=30.0,
             socket_connect_timeout=5.0,
         )
+    except ValueError as error:  # its text has no part of the URL, which may hold a password
+        raise BrokerUnusable(f"REPORTDL_BROKER is no URL of a Redis: {error}") from None
+
+
+@final
+class Flights:
+    """The jobs of one batch that are with workers. `url` is a Redis; its restarts are waited for. Thread-safe.
+
+    Raises BrokerUnusable where the URL is none.
+    """
+
+    def __init__(self, url: str, batch: str) -> None:
+        self._url = url
+        self._redis: Any = _redis(url, Retry(ExponentialBackoff(cap=_LONGEST, base=0.05), _RETRIES))
         self._name = f"reportdl:{batch}"
         self._rows, self._results = f"{self._name}:rows", f"{self._name}:results"
         self._steps, self._formats = f"{self._name}:steps", f"{self._name}:formats"
@@ -144,6 +161,16 @@ class Flights:
     def forget(self) -> None:
         """The batch is over: nothing of it stays."""
         self._redis.delete(self._rows, self._results, self._steps, self._formats)
+
+    @contextmanager
+    def led(self) -> Generator[None]:
+        """Lead a crew while the block runs. Raises BrokerUnusable where the broker is not there, or goes for good."""
+        try:
+            with _redis(self._url, Retry(ConstantBackoff(0.5), _FIRST_RETRIES)) as redis:
+                redis.ping()
+            yield
+        except RedisError as error:
+            raise BrokerUnusable(f"the broker that REPORTDL_BROKER names cannot be used: {error}") from error
 
     # -- the coordinator's ----------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -16,9 +17,14 @@ from typing import Any
 
 import pytest
 
-from reportdl.batch.flights import Claim, Flights, LeaseLost
+from reportdl.batch import Budget, Lanes, Ledger
+from reportdl.batch.crew import Crew
+from reportdl.batch.flights import BrokerUnusable, Claim, Flights, LeaseLost
+from reportdl.batch.plan import State
+from reportdl.batch.rows import Wished
 from reportdl.seal import Seal
 from reportdl.server import Accounts, LoopbackServer
+from reportdl_core.job import Job
 
 pytestmark = pytest.mark.needs("redis-server")
 
@@ -234,6 +240,139 @@ def test_a_step_is_claimed_by_one_and_an_older_message_by_nobody(broker):
     flights.forget()
     assert flights._redis.dbsize() == 0
     flights.close()
+
+
+# -- ordinary trouble --------------------------------------------------------------------------------------------------
+
+
+def test_a_broker_that_is_no_redis_is_no_bug(desk):
+    desk.jobs("1042,csv,one")
+    ran = desk.run(*BATCH, url="https://mi.example.com", REPORTDL_BROKER="amqp://bob:s3cretpw@host")
+    assert ran.code == 1
+    assert "REPORTDL_BROKER is no URL of a Redis" in ran.err
+    assert "bug" not in ran.err
+    assert "s3cretpw" not in ran.err
+
+
+def test_a_broker_that_is_not_there_or_goes_for_good_is_told(broker, monkeypatch):
+    monkeypatch.setattr("reportdl.batch.flights._FIRST_RETRIES", 1)
+    monkeypatch.setattr("reportdl.batch.flights._RETRIES", 1)
+    url = broker.url.replace("redis://", "redis://bob:s3cretpw@")
+    with (
+        contextlib.closing(Flights(url, "b")) as flights,
+        pytest.raises(BrokerUnusable, match="cannot be used") as refused,
+        flights.led(),
+    ):
+        raise AssertionError("the block is not begun")
+    assert "s3cretpw" not in str(refused.value)
+    with contextlib.closing(Flights(broker.url, "b")) as flights:
+        with (
+            pytest.raises(BrokerUnusable, match=r"that REPORTDL_BROKER names cannot be used: .*refused"),
+            flights.led(),
+        ):
+            assert flights.begin(7, {}) is not None
+            broker.kill()
+            flights.begin(8, {})
+        with pytest.raises(BrokerUnusable), flights.led():
+            raise AssertionError("the block is not begun")
+
+
+class Seeing:
+    """What watches a leader; says nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+def test_a_job_that_the_broker_has_lost_says_so_at_its_end(tmp_path, broker, monkeypatch):
+    flights, job = Flights(broker.url, "b"), Job(element=1042, format="csv")
+
+    def done(batch: str, row: int, number: int, record: dict[str, Any]) -> None:
+        with flights.claim(row, number, "w") as (_, flight):
+            assert flight is not None
+            flight.record |= {"state": "done", "path": "out/x.csv"}
+            flight.end()
+
+    monkeypatch.setattr("reportdl.batch.crew.send", done)
+    with Ledger(tmp_path / "ledger") as ledger, contextlib.closing(flights):
+        ledger.add([Wished(line=1, server="", job=job, name="x.csv")])
+        (row,) = ledger.rows(State.WAITING)
+        ledger.update(row.id, state="running", note="generated again: before")
+        crew = Crew(
+            ledger=ledger,
+            flights=flights,
+            lanes=Lanes(per_server=4),
+            servers=[""],
+            settings={"id": "b"},
+            budget=Budget(),
+            watch=Seeing(),
+            sleep=lambda _: None,
+        )
+        crew.run(ledger.rows(State.RUNNING))
+        (row,) = ledger.rows(State.DONE)
+    assert row.note == "generated again: before; begun again: the broker has lost what it held of it"
+
+
+@pytest.fixture
+def record(tmp_path, broker, monkeypatch) -> dict[str, Any]:
+    """What is known of a job whose destination is a folder in a file, on a worker that is told of its server."""
+    Seal.from_key_file(tmp_path / "crew.key")
+    (tmp_path / "file").write_text("")
+    told = {"REPORTDL_BROKER": broker.url, "REPORTDL_KEY_FILE": str(tmp_path / "crew.key")}
+    for name, value in {**told, "REPORTDL_URL": "https://mi.example.com", "REPORTDL_TOKEN": "any"}.items():
+        monkeypatch.setenv(name, value)
+    settings: dict[str, Any] = {"id": "b", "to": str(tmp_path / "file" / "out"), "clash": "suffix"}
+    settings |= {"servers": {"": "https://mi.example.com"}}
+    blank = dict.fromkeys(("path", "size", "sha256", "reason", "error", "note", "began", "ran", "got", "ended"))
+    known = {"id": 1, "line": 1, "server": "", "name": "x.csv", "job": ["1042", "0", "csv"], "state": "running"}
+    return {**blank, **known, "attempts": 0, "runs": 0, "retryable": False, "checkpoint": None, "settings": settings}
+
+
+def stepped(broker: Broker, record: dict[str, Any], *, times: int = 1) -> tuple[list[str], dict[str, Any] | None]:
+    """What workers say of one step, each after the lease of the one before, and what came of the job."""
+    from reportdl.batch.celery import step
+
+    with contextlib.closing(Flights(broker.url, "b")) as flights:
+        number = flights.begin(1, record)
+        said: list[str] = []
+        for _ in range(times):
+            said.append(step.apply(args=("b", 1, number, record)).get())
+            flights._redis.delete(flights._lease(1))
+        return said, flights.results().get(1)
+
+
+def test_a_worker_that_cannot_write_to_the_destination_says_so_before_anything_is_asked(broker, record):
+    said, result = stepped(broker, record)
+    assert said == ["over"]
+    assert result is not None
+    assert (result["state"], result["reason"], result["retryable"], result["attempts"]) == (
+        "failed",
+        "not kept",
+        True,
+        1,
+    )
+    assert f"(on {socket.gethostname()})" in result["error"]
+    assert "cannot write to" in result["error"]
+
+
+def test_a_file_that_is_held_stays_held_where_a_worker_cannot_deliver_it(broker, record):
+    said, result = stepped(broker, {**record, "state": "held"})
+    assert said == ["over"]
+    assert result is not None
+    assert (result["state"], result["reason"]) == ("held", "not kept")
+    assert "cannot write to" in result["error"]
+
+
+@pytest.mark.rules("D43")
+def test_a_report_on_its_way_is_left_to_workers_that_can_write_and_ends_with_the_reason(broker, record, monkeypatch):
+    monkeypatch.setattr("reportdl.batch.celery._CLAIMS", 3)
+    under_way = {**record, "checkpoint": "a sealed one"}
+    said, result = stepped(broker, under_way, times=4)
+    assert said == ["left alone"] * 3 + ["given up"]
+    assert result is not None
+    assert (result["state"], result["retryable"]) == ("failed", True)
+    assert "cannot write to" in result["error"]
+    assert "memory" not in result["error"]
 
 
 @pytest.mark.deep
