@@ -170,7 +170,11 @@ class Flights:
                 redis.ping()
             yield
         except RedisError as error:
-            raise BrokerUnusable(f"the broker that REPORTDL_BROKER names cannot be used: {error}") from error
+            said = str(error).rstrip(".")
+            raise BrokerUnusable(
+                f"the broker that REPORTDL_BROKER names cannot be used: {said}; what workers have goes on, and the same "
+                "command collects it and goes on with the rest"
+            ) from error
 
     # -- the coordinator's ----------------------------------------------------------------------------------------
 
