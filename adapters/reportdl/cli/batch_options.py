@@ -165,8 +165,10 @@ class Carrying:
                 summary = self._celery(night, {one.name: one.jobs for one in described if one.jobs}, jobs)
             else:
                 summary = self._local(night, begun or connection.servers(described), jobs, traces)
-            _told(summary, as_json=self.as_json)  # before the page, which may not come about
-            failed = placed(self.page, lambda path: self._write_page(night, path, summary))
+            try:
+                failed = placed(self.page, lambda path: self._write_page(night, path, summary))
+            finally:  # whatever became of the page
+                _told(summary, as_json=self.as_json)
         if failed and summary.ok:
             raise click.ClickException(failed[0])
         if failed:

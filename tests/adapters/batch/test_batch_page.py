@@ -49,6 +49,7 @@ def test_a_signal_while_the_page_is_written_ends_as_any_other(desk, serving, nam
     ran = subprocess.run(command, cwd=desk.folder, env=env, capture_output=True, timeout=50, check=False)
     said = ran.stderr.decode()
     assert ran.returncode == code, said
+    assert "1 of 1 reports are in " in said
     assert "what came is here; only night.html was not written" in said
     assert "bug" not in said
     assert desk.files == ["r0.csv"]
