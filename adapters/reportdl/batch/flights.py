@@ -172,8 +172,8 @@ class Flights:
         except RedisError as error:
             said = str(error).rstrip(".")
             raise BrokerUnusable(
-                f"the broker that REPORTDL_BROKER names cannot be used: {said}; what workers have goes on, and the same "
-                "command collects it and goes on with the rest"
+                f"the broker that REPORTDL_BROKER names cannot be used: {said}; what workers have goes on, and the "
+                "same command collects it and goes on with the rest"
             ) from error
 
     # -- the coordinator's ----------------------------------------------------------------------------------------
