@@ -50,7 +50,7 @@ def run(
     URL, `name` a template. `at_once` is how many jobs a server is given at a time, unless it says so itself, and
     `in_all` how many all of them; `again` says which jobs that failed before are tried again; `traces` are written of
     every job. Raises InputUnusable, TemplateUnusable, LedgerUnusable, ServersUnusable, TargetUnusable, TraceUnwritable;
-    later on LedgerUnwritable alone.
+    in the middle of a batch LedgerUnwritable.
     """
     source = os.path.abspath(jobs) if isinstance(jobs, str | os.PathLike) else None
     settings = Settings(to=os.fspath(to), name=name, clash=clash, format=format, source=source)
