@@ -45,6 +45,8 @@ CREATE TABLE refused (line INTEGER PRIMARY KEY, text TEXT NOT NULL, problem TEXT
 CREATE TABLE formats (server TEXT, element TEXT, formats TEXT NOT NULL, PRIMARY KEY (server, element)) WITHOUT ROWID;
 """
 
+_TABLES: Final = {"batch", "jobs", "refused", "formats"}  # since the first version
+
 
 class LedgerUnusable(ReportdlError, ValueError):
     """A ledger that cannot be used: another batch's, in use by another process, or no ledger at all."""
@@ -73,15 +75,11 @@ class LedgerFile:
     def _opened(self) -> sqlite3.Connection:
         rows = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
+            new = _is_new(rows, self._path)  # before anything is written: the journal's mode is, and stays
             rows.execute("PRAGMA journal_mode = WAL")
             rows.execute("PRAGMA synchronous = NORMAL")  # `flush` makes it durable against a power cut, once a second
-            (version,) = rows.execute("PRAGMA user_version").fetchone()
-            if not version:
+            if new:
                 rows.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-            elif version != _VERSION:
-                raise LedgerUnusable(
-                    f"{self._path!r} was written by another version of reportdl (its number is {version})"
-                )
         except BaseException:
             rows.close()
             raise
@@ -96,6 +94,17 @@ class LedgerFile:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _is_new(rows: sqlite3.Connection, path: str) -> bool:
+    """Whether there is nothing in it yet. Raises LedgerUnusable where there is something else than a ledger."""
+    (version,) = rows.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in rows.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and _TABLES - tables:
+        raise LedgerUnusable(f"{path!r} is another program's database, and no ledger")
+    if version not in (0, _VERSION):
+        raise LedgerUnusable(f"{path!r} was written by another version of reportdl (its number is {version})")
+    return not tables
 
 
 def _locked(path: str) -> int:

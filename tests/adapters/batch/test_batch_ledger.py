@@ -93,6 +93,19 @@ def test_what_is_no_ledger_is_refused_and_left_as_it_is(path, tmp_path):
         Ledger(other)
 
 
+@pytest.mark.parametrize("version", [0, 2, 7])
+def test_another_programs_database_is_left_as_it_is(tmp_path, version):
+    path = tmp_path / "places.sqlite"
+    rows = sqlite3.connect(path)
+    rows.executescript(f"CREATE TABLE bookmarks (url TEXT); PRAGMA user_version = {version};")
+    rows.close()
+    before = path.read_bytes()
+    for must_exist in (True, False):
+        with pytest.raises(LedgerUnusable, match="is another program's database, and no ledger"):
+            Ledger(path, must_exist=must_exist)
+    assert path.read_bytes() == before
+
+
 def test_what_the_list_does_not_have_any_more_is_forgotten(path):
     with Ledger(path) as ledger:
         assert ledger.next_reading() == 1
