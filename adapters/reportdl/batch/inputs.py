@@ -84,7 +84,7 @@ def read_jobs(jobs: Jobs, *, format: str | None = None, roster: Roster | None = 
     reading = _Reading(format=format, roster=roster)
     if isinstance(jobs, str | os.PathLike):
         lines = lines_of(os.fspath(jobs))
-        number, first = next(lines, (0, ""))
+        number, first = next((one for one in lines if not _is_remark(one[1])), (0, ""))
         if not number:
             return
         if first.lstrip().startswith("{"):
@@ -94,6 +94,10 @@ def read_jobs(jobs: Jobs, *, format: str | None = None, roster: Roster | None = 
         return
     for number, one in enumerate(jobs, 1):
         yield _from_object(number, one, reading)
+
+
+def _is_remark(text: str) -> bool:
+    return text.lstrip().startswith("#")
 
 
 def _again(number: int, first: str, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
@@ -113,10 +117,13 @@ def _from_object(number: int, one: Job | Wanted | Mapping[str, object], reading:
 
 def _from_json(lines: Iterator[tuple[int, str]], reading: _Reading) -> Iterator[Line]:
     for number, text in lines:
-        if not text.strip():
+        if not text.strip() or _is_remark(text):
             continue
         try:
-            value: object = json.loads(text)
+            value: object = json.loads(text, object_pairs_hook=_once)
+        except _Twice as error:
+            yield _bad(number, text, str(error))
+            continue
         except ValueError as error:
             yield _bad(number, text, f"not JSON: {getattr(error, 'msg', None) or error}")
             continue
@@ -127,6 +134,18 @@ def _from_json(lines: Iterator[tuple[int, str]], reading: _Reading) -> Iterator[
             yield _bad(number, text, 'must be one JSON object a line, such as {"element": 1042, "format": "pdf"}')
             continue
         yield _wanted(number, text, _plain(cast("Mapping[str, object]", value)), reading)
+
+
+class _Twice(ValueError):
+    """A line that says two things of one: which of them was meant cannot be known."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Twice(f"names the {next(name for name in names if names.count(name) > 1)!r:.60} twice")
+    return values
 
 
 def _plain(values: Mapping[str, object]) -> dict[str, str]:
@@ -147,7 +166,7 @@ def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], reading
     reader = csv.reader(counted, delimiter=delimiter, skipinitialspace=True)
     columns: tuple[str, ...] | None = None
     while True:
-        counted.first = 0
+        counted.begin()
         try:
             cells = [cell.strip() for cell in next(reader)]
         except StopIteration:
@@ -156,10 +175,10 @@ def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], reading
             yield _bad(counted.first, counted.text, f"not CSV: {error}")
             continue
         start = counted.first
-        if not any(cells) or cells[0].startswith("#"):
-            continue
-        if counted.number - start > _TALLEST:
+        if counted.over or counted.number - start > _TALLEST or not _is_closed(counted.row, delimiter):
             yield _bad(start, cells[0], f"a quotation mark is opened here and not closed before line {counted.number}")
+            continue
+        if not any(cells) or cells[0].startswith("#"):
             continue
         if columns is None:
             columns, is_header = _columns(cells)
@@ -168,21 +187,52 @@ def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], reading
         yield _row(start, delimiter.join(cells), columns, cells, reading)
 
 
+def _is_closed(row: list[str], delimiter: str) -> bool:
+    """Whether a row of several lines is one: not where its mark is closed by the one that opens a later line's cell."""
+    if len(row) < 2:
+        return True
+    try:
+        list(csv.reader(iter(row), delimiter=delimiter, skipinitialspace=True, strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
 class _Counted:
-    """Hands texts on, and knows the numbers of a row's first and last: a quoted cell may hold line ends."""
+    """Hands texts on, and knows the numbers of a row's first and last: a quoted cell may hold line ends.
+
+    A line that begins with `#` is passed over, except in a quoted cell. `over` where the lines ended within a row:
+    one whose quotation marks are closed ends with its line.
+    """
 
     def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
         self._lines = lines
-        self.first = self.number = 0
-        self.text = ""
+        self.number = 0
+        self.over = False
+        self.begin()
+
+    def begin(self) -> None:
+        """The next line is a row's first."""
+        self.first = 0
+        self.row: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return self.row[-1] if self.row else ""
 
     def __iter__(self) -> _Counted:
         return self
 
     def __next__(self) -> str:
-        self.number, self.text = next(self._lines)
+        try:
+            self.number, text = next(one for one in self._lines if self.first or not _is_remark(one[1]))
+        except StopIteration:
+            self.over = True
+            raise
         self.first = self.first or self.number
-        return self.text
+        if len(self.row) <= _TALLEST:
+            self.row.append(text)
+        return text
 
 
 def _delimiter(first: str) -> str:
@@ -226,7 +276,10 @@ def _row(line: int, text: str, columns: tuple[str, ...], cells: list[str], readi
 
 
 def _wanted(line: int, text: str, values: dict[str, str], reading: _Reading) -> Line:
-    said = dict(zip(_canonical(tuple(values)), values.values(), strict=True))
+    names = _canonical(tuple(values))
+    if twice := next((name for name in names if name in _OURS and names.count(name) > 1), None):
+        return _bad(line, text, f"names the {twice} twice")
+    said = dict(zip(names, values.values(), strict=True))
     element, segment = said.pop("element", ""), said.pop("segment", "") or "0"
     key, name = said.pop("format", "") or reading.format, said.pop("name", "") or None
     try:

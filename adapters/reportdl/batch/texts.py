@@ -56,12 +56,18 @@ def _numbered(texts: Iterator[str]) -> Iterator[tuple[int, str]]:
 
 
 def _decoded(reader: BinaryIO) -> Iterator[str]:
-    first = True
-    while raw := reader.readline(_LONGEST):
-        raw, first = raw.removeprefix(codecs.BOM_UTF8) if first else raw, False
+    kept, first = b"", True
+    while True:
+        raw = reader.readline(_LONGEST)
+        more = len(raw) == _LONGEST and not raw.endswith(b"\n")
+        raw, first = kept + (raw.removeprefix(codecs.BOM_UTF8) if first else raw), False
+        if not raw:
+            return
+        # A file of old Macs' line ends is one line to Python: what is cut off its end goes on in the next piece.
+        end = (raw.rfind(b"\r") + 1) if more else 0
+        raw, kept = (raw[:end], raw[end:]) if end else (raw, b"")
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError:
             text = raw.decode("cp1252", "replace")  # what Excel writes where nobody chose UTF-8
-        # A file of old Macs' line ends is one line to Python: it is several to a spreadsheet.
         yield from (f"{line}\n" for line in text.rstrip("\r\n").replace("\r\n", "\n").replace("\r", "\n").split("\n"))

@@ -95,6 +95,38 @@ def test_a_quotation_mark_too_many_does_not_swallow_the_night(tmp_path):
     assert len(found) == 1
 
 
+def unclosed(first: int, last: int) -> tuple[int, str]:
+    return first, f"a quotation mark is opened here and not closed before line {last}"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('1042;;pdf\n1043;;"csv\n1044;;xls\n1045;;pdf\n', [(2, 1042, 0, "pdf", None), unclosed(3, 5)]),
+        ('1042;;pdf\n"', [(2, 1042, 0, "pdf", None), unclosed(3, 3)]),
+        # closed by the mark that opens a cell three lines below
+        (
+            '1042;;pdf;"North\n1043;;pdf;x\n1044;;pdf;"South"\n1045;;pdf;x\n',
+            [unclosed(2, 4), (5, 1045, 0, "pdf", None)],
+        ),
+        ('1042;;pdf;"two\nlines"\n1043;;pdf;"a ""b"" c"', [(2, 1042, 0, "pdf", None), (4, 1043, 0, "pdf", None)]),
+        ('1042;;pdf;"two\n# lines"\n', [(2, 1042, 0, "pdf", None)]),
+        ('# the 12" ones;"\n1042;;pdf\n #"\n1043;;pdf\n', [(3, 1042, 0, "pdf", None), (5, 1043, 0, "pdf", None)]),
+    ],
+    ids=["to the end", "alone", "closed by another's", "in order", "a cell's own", "in remarks"],
+)
+def test_a_quotation_mark_swallows_no_job_without_a_word(tmp_path, content, found):
+    assert shown(lines(tmp_path, f"element;segment;format;title\n{content}")) == found
+
+
+def test_remarks_stand_anywhere(tmp_path):
+    assert shown(lines(tmp_path, "# of October, of a, of b\n#\nelement;format\n1042;pdf\n")) == [
+        (4, 1042, 0, "pdf", None)
+    ]
+    assert shown(lines(tmp_path, '# "x\n{"element": 1042, "format": "pdf"}\n # no\n')) == [(2, 1042, 0, "pdf", None)]
+    assert lines(tmp_path, "# nothing\n") == []
+
+
 def test_json_lines(tmp_path):
     content = (
         '{"element": 1042, "format": "pdf"}\n\n'
@@ -109,6 +141,30 @@ def test_json_lines(tmp_path):
     assert found[3].problem == "element must be an integer of 1 to 19 digits, not '1.5'"
     assert found[4].problem.startswith("not JSON")
     assert found[5].problem == "has no element"
+
+
+def test_a_line_that_says_two_things_is_not_guessed_at(tmp_path):
+    content = (
+        '{"element": 1042, "id": 1043, "format": "pdf"}\n{"element": 1042, "format": "pdf", "element": 1043}\n'
+        '{"element": 1042, "format": "pdf", "note": {"a": 1, "a": 2}}\n'
+    )
+    assert shown(lines(tmp_path, content)) == [
+        (1, "names the element twice"),
+        (2, "names the 'element' twice"),
+        (3, "names the 'a' twice"),
+    ]
+    assert shown(read_jobs([{"element": 1, "report": 2, "format": "pdf"}])) == [(1, "names the element twice")]
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_no_line_of_a_large_file_is_cut(tmp_path, end):
+    """Above the mebibyte that is read at a time: an old Mac's file is one line of it."""
+    wanted = [f"{number},pdf,{'ü' * (number % 100)}" for number in range(1, 30_000)]
+    text = end.join(["element,format,title", *wanted, ""])
+    assert len(text.encode()) > 3 * 1024 * 1024
+    found = lines(tmp_path, text)
+    assert [f"{one.job.element},pdf,{one.fields['title']}" for one in found if isinstance(one, Wanted)] == wanted
+    assert [one.line for one in found] == list(range(2, 30_001))
 
 
 @pytest.mark.parametrize(
