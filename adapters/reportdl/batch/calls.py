@@ -18,6 +18,7 @@ from reportdl.batch.plan import Again, Budget
 from reportdl.batch.roster import Roster
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Summary
+from reportdl.batch.texts import can_be_read_again
 from reportdl.batch.traces import Traces
 from reportdl.files import Clash
 
@@ -45,14 +46,14 @@ def run(
 ) -> Summary:
     """Bring all of these jobs home and return how it went. Blocks; what is in the ledger already is not repeated.
 
-    `jobs` is a CSV or JSON Lines file, or an iterator of Job, Wanted or mapping, read lazily. `servers` is one, or
+    `jobs` is a CSV or JSON Lines file (`-` for stdin; what a pipe brings is read once), or an iterator of Job, Wanted or mapping, read lazily. `servers` is one, or
     several by name; jobs that name none go to the only one, or to the one called ''. `to` is a folder or an fsspec
     URL, `name` a template. `at_once` is how many jobs a server is given at a time, unless it says so itself, and
     `in_all` how many all of them; `again` says which jobs that failed before are tried again; `traces` are written of
     every job. Raises InputUnusable, TemplateUnusable, LedgerUnusable, ServersUnusable, TargetUnusable, TraceUnwritable;
     in the middle of a batch LedgerUnwritable.
     """
-    source = os.path.abspath(jobs) if isinstance(jobs, str | os.PathLike) else None
+    source = _source(jobs)
     settings = Settings(to=os.fspath(to), name=name, clash=clash, format=format, source=source)
     night = partial(Night, ledger, settings)
     how: Any = {
@@ -88,6 +89,13 @@ def resume(
         "traces": traces,
     }
     return _ran(night, servers, jobs=None, **how)
+
+
+def _source(jobs: Jobs) -> str | None:
+    """The file that a later start reads again; None where there will be none."""
+    if not isinstance(jobs, str | os.PathLike) or not can_be_read_again(os.fspath(jobs)):
+        return None
+    return os.path.abspath(jobs)
 
 
 def _ran(begin: Callable[..., Night], servers: Server | Mapping[str, Server], **how: Any) -> Summary:

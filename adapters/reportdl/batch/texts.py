@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO, Final, cast
 
 from reportdl_core.errors import ReportdlError
 
-__all__ = ["InputUnusable", "lines_of"]
+__all__ = ["InputUnusable", "can_be_read_again", "lines_of"]
 
 _LONGEST: Final = 1024 * 1024
 _MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -22,6 +23,11 @@ _MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-
 
 class InputUnusable(ReportdlError, ValueError):
     """A list of jobs that cannot be used as a whole; nothing was asked for."""
+
+
+def can_be_read_again(path: str) -> bool:
+    """Whether a list is there a second time: not what came by stdin (`-`) or a pipe, such as `<(...)`."""
+    return path != "-" and (not os.path.exists(path) or os.path.isfile(path) or os.path.isdir(path))
 
 
 def lines_of(path: str) -> Iterator[tuple[int, str]]:

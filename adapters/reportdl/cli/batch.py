@@ -73,7 +73,7 @@ def batch(
     """Download many External Reports: whole or not at all, each generated once, over any number of starts.
 
     JOBS is a CSV file with a header (element, format, and if you like segment, name, server and further columns;
-    commas, semicolons or tabs, as a spreadsheet saves it), or JSON Lines with the same names; - is stdin.
+    commas, semicolons or tabs, as a spreadsheet saves it), or JSON Lines with the same names; - is stdin, and a pipe such as <(...) does as well.
 
     Kill it whenever you like, and type the same again: what is here stays, what was under way is taken up. What failed
     is tried again where that can help. The ledger is an SQLite file; `reportdl resume LEDGER` goes on without JOBS.
@@ -88,14 +88,16 @@ def batch(
       reportdl resume night.ledger
     """  # noqa: D301 - click's own mark for lines that stay as they are
     from reportdl.batch.night import Settings
+    from reportdl.batch.texts import can_be_read_again
 
-    path = ledger or _beside(jobs)
+    again = can_be_read_again(jobs)
+    path = ledger or _beside(jobs, again=again)
     settings = Settings(
         to=_absolute(output),
         name=name,
         clash=_clash(overwrite, skip_existing),
         format=key,
-        source=None if jobs == "-" else os.path.abspath(jobs),
+        source=os.path.abspath(jobs) if again else None,
         engine=engine,
     )
     _looked_at(jobs, settings)
@@ -110,19 +112,19 @@ def batch(
 
 
 def _looked_at(jobs: str, settings: Settings) -> None:
-    """Find out whether list and template can be used before a ledger is made. stdin can be read but once."""
+    """Find out whether list and template can be used before a ledger is made. A pipe can be read but once."""
     from reportdl.batch.inputs import read_jobs
     from reportdl.batch.templates import NameTemplate
 
     if settings.name is not None:
         NameTemplate(settings.name)
-    if jobs != "-" and next(iter(read_jobs(jobs, format=settings.format)), None) is None:
+    if settings.source is not None and next(iter(read_jobs(jobs, format=settings.format)), None) is None:
         raise click.UsageError(f"there is no job in {jobs}")
 
 
-def _beside(jobs: str) -> str:
-    if jobs == "-":
-        raise click.UsageError("jobs from stdin need a --ledger: it is what a second start goes on from")
+def _beside(jobs: str, *, again: bool) -> str:
+    if not again:
+        raise click.UsageError("jobs from stdin or a pipe need a --ledger: it is what a second start goes on from")
     return str(Path(jobs).with_suffix(".ledger"))
 
 
