@@ -97,6 +97,14 @@ def destination_of(text: str, *, clash: Clash = Clash.SUFFIX, options: dict[str,
     return Objects(text, clash=clash, options=options) if is_url(text) else Folder(text, clash=clash)
 
 
+def _check_text(place: str) -> None:
+    """Raises TargetUnusable for bytes that are no text: a ledger holds none, and what came could not be delivered."""
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        raise TargetUnusable(f"cannot write to {place!r}: its name is not UTF-8") from None
+
+
 def _names(path: str, clash: Clash) -> Iterator[str]:
     return numbered(path) if clash is Clash.SUFFIX else iter((path,))
 
@@ -111,6 +119,7 @@ class Folder:
 
     def prepare(self) -> None:
         """Make it, and try a file in it. Raises TargetUnusable."""
+        _check_text(self.root)
         try:
             os.makedirs(self.root, exist_ok=True)
             Spool(self.root).remove()
@@ -217,6 +226,7 @@ class Objects:
 
     def prepare(self) -> None:
         """Load what speaks to the store. Raises TargetUnusable, which names the package that is missing."""
+        _check_text(self.url)
         try:
             core: Any = import_module("fsspec.core")  # without types of its own
         except ModuleNotFoundError:

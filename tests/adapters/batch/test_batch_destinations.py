@@ -103,6 +103,14 @@ def test_what_the_folder_does_not_take_stays_held(tmp_path, held):
         Folder(str(tmp_path / "out" / "north" / "x")).prepare()
 
 
+@pytest.mark.parametrize("place", ["out-\udcff", "memory://out-\udcff"])
+def test_a_place_that_is_no_text_is_refused_before_anything_is_generated(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TargetUnusable, match=r"out-\\udcff': its name is not UTF-8"):
+        destination_of(place).prepare()
+    assert list(tmp_path.iterdir()) == []
+
+
 # -- any store ----------------------------------------------------------------------
 
 
