@@ -106,7 +106,8 @@ class Bringer:
             return await self._deliver(row, await anyio.to_thread.run_sync(self._holding.held, path))
         if row.state is State.HELD and await self._arrived(row):
             return self._done(row, Delivered(path=row.path or ""), None)
-        if row.name and (standing := await self._standing(row.name)) is not None:
+        standing = await self._standing(row.name) if row.name else None
+        if standing is not None and self._store.choose(row.id, standing):  # not what another job has brought there
             return self._done(row, Delivered(path=standing, standing=True), None)
         outcome = await self._outcome(row, server, start)
         if outcome.receipt is None:
@@ -212,10 +213,11 @@ class Bringer:
         # Called from a worker thread, while this one waits: the ledger has one user at a time all the same.
         chosen = row.path
 
-        def choose(path: str) -> None:
+        def choose(path: str) -> bool:
             nonlocal chosen
-            chosen = path
-            anyio.from_thread.run_sync(functools.partial(self._store.update, row.id, path=path))
+            free = anyio.from_thread.run_sync(self._store.choose, row.id, path)
+            chosen = path if free else chosen
+            return free
 
         for number in range(1, _TRIES + 1):
             task: Callable[[], Delivered] = functools.partial(

@@ -46,8 +46,9 @@ def run(
 ) -> Summary:
     """Bring all of these jobs home and return how it went. Blocks; what is in the ledger already is not repeated.
 
-    `jobs` is a CSV or JSON Lines file (`-` for stdin; what a pipe brings is read once), or an iterator of Job, Wanted or mapping, read lazily. `servers` is one, or
-    several by name; jobs that name none go to the only one, or to the one called ''. `to` is a folder or an fsspec
+    `jobs` is a CSV or JSON Lines file (`-` for stdin; what a pipe brings is read once), or an iterator of Job, Wanted
+    or mapping, read lazily. `servers` is one, or several by name; jobs that name none go to the only one, or to the
+    one called ''. `to` is a folder or an fsspec
     URL, `name` a template. `at_once` is how many jobs a server is given at a time, unless it says so itself, and
     `in_all` how many all of them; `again` says which jobs that failed before are tried again; `traces` are written of
     every job. Raises InputUnusable, TemplateUnusable, LedgerUnusable, ServersUnusable, TargetUnusable, TraceUnwritable;

@@ -156,6 +156,12 @@ class _Carried:
         self._begun = self._begun or "checkpoint" in values
         self._flight.write()
 
+    def choose(self, row: int, path: str) -> bool:
+        free = self._flight.choose(path)
+        if free:
+            self.update(row, path=path)
+        return free
+
     def append_note(self, row: int, note: str) -> None:
         before = self._flight.record.get("note")
         self._flight.record["note"] = f"{before}; {note}" if before else note

@@ -65,6 +65,7 @@ class Crew:
     def run(self, taken_up: Iterator[Row]) -> None:
         """Lead until every row has come to its end. Raises BrokerUnusable; what was sent goes on all the same."""
         with self._flights.led():
+            self._flights.keep_paths(self._ledger.paths())
             for row in taken_up:
                 self._watch.began(row)
                 lost = _LOST if row.state is State.RUNNING else None

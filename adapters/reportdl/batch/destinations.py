@@ -6,14 +6,15 @@ after a kill finds its own file there instead of making a second one. Must never
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Protocol, TypeAlias, final
 
 from reportdl.batch.holding import Held
 from reportdl.files import Clash
@@ -37,6 +38,7 @@ _PASSWORD: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)(://[^/@:]*):[^/@]+@")
 # Stores that show an object only when all of it is there; elsewhere a hidden name is written, then moved.
 _ATOMIC: Final = frozenset({"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "oci", "oss", "s3", "s3a"})
 _CHUNK: Final = 1024 * 1024
+_NO_NAME: Final = "that name is taken, and each that has a number"
 
 
 class NotDelivered(ReportdlError):
@@ -49,6 +51,9 @@ class Delivered:
 
     path: str
     standing: bool = False
+
+
+Choose: TypeAlias = Callable[[str], bool]
 
 
 class Destination(Protocol):
@@ -66,10 +71,11 @@ class Destination(Protocol):
         """Whether this file is there under this path, whole. Raises NotDelivered where that cannot be found out."""
         ...
 
-    def deliver(self, held: Held, name: str, *, chosen: str | None, choose: Callable[[str], None]) -> Delivered:
+    def deliver(self, held: Held, name: str, *, chosen: str | None, choose: Choose) -> Delivered:
         """Bring the file under its name, or one beside it. Raises NotDelivered; the file is then held as before.
 
-        `choose` is told each path before it is taken; `chosen` is the one that was told before a kill.
+        `choose` is told each path before it is taken, and says whether the batch has it free; `chosen` is the one that
+        was told before a kill.
         """
         ...
 
@@ -105,10 +111,6 @@ def _check_text(place: str) -> None:
         raise TargetUnusable(f"cannot write to {place!r}: its name is not UTF-8") from None
 
 
-def _names(path: str, clash: Clash) -> Iterator[str]:
-    return numbered(path) if clash is Clash.SUFFIX else iter((path,))
-
-
 @final
 class Folder:
     """A local folder, made if it is not there, with the folders that names ask for."""
@@ -131,7 +133,7 @@ class Folder:
         path = self._path(name)
         return path if self.clash is Clash.SKIP and os.path.lexists(path) else None
 
-    def deliver(self, held: Held, name: str, *, chosen: str | None, choose: Callable[[str], None]) -> Delivered:
+    def deliver(self, held: Held, name: str, *, chosen: str | None, choose: Choose) -> Delivered:
         """As `Destination.deliver`: by a link where there are links, so that nothing is copied."""
         path = self._path(name)
         try:
@@ -154,23 +156,30 @@ class Folder:
         except FAILURES as error:
             raise NotDelivered(f"cannot read {path!r}: {reason_of(error)}") from error
 
-    def _placed(self, held: Held, path: str, choose: Callable[[str], None]) -> Delivered:
-        if self.clash is Clash.OVERWRITE:
-            choose(path)
-            os.replace(held.path, path)
-            _synced(path)
-            return Delivered(path=path)
-        for one in _names(path, self.clash):
-            if os.path.lexists(one):  # looked at before, so that what is told is nearly always what is taken
+    def _placed(self, held: Held, path: str, choose: Choose) -> Delivered:
+        for one in numbered(path):
+            # Looked at before, so that what is told is nearly always what is taken.
+            if self.clash is Clash.SUFFIX and os.path.lexists(one):
                 continue
-            choose(one)
-            with suppress(FileExistsError):
-                _take(held.path, one)
+            if not choose(
+                one
+            ):  # another job of this batch has it: a server may call all of a report's segments the same
+                continue
+            if self.clash is Clash.OVERWRITE:
+                os.replace(held.path, one)
                 _synced(one)
-                _let_go(held)
                 return Delivered(path=one)
-        _let_go(held)
-        return Delivered(path=path, standing=True)
+            try:
+                _take(held.path, one)
+            except FileExistsError:
+                if self.clash is Clash.SUFFIX:
+                    continue
+                _let_go(held)
+                return Delivered(path=one, standing=True)
+            _synced(one)
+            _let_go(held)
+            return Delivered(path=one)
+        raise FileExistsError(errno.EEXIST, _NO_NAME)
 
 
 def _take(source: str, target: str) -> None:
@@ -243,25 +252,25 @@ class Objects:
         key = self._key(name)
         return self._shown(key) if self._asked(lambda: self._store.exists(key), key) else None
 
-    def deliver(self, held: Held, name: str, *, chosen: str | None, choose: Callable[[str], None]) -> Delivered:
+    def deliver(self, held: Held, name: str, *, chosen: str | None, choose: Choose) -> Delivered:
         """As `Destination.deliver`."""
         key = self._key(name)
         return self._asked(lambda: self._delivered(held, key, chosen, choose), key)  # type: ignore[no-any-return]
 
-    def _delivered(self, held: Held, key: str, chosen: str | None, choose: Callable[[str], None]) -> Delivered:
+    def _delivered(self, held: Held, key: str, chosen: str | None, choose: Choose) -> Delivered:
         if chosen is not None and self._holds(chosen, held.size, held.sha256):
             _let_go(held)
             return Delivered(path=chosen)
-        for one in _names(key, self.clash):
+        for one in numbered(key):
             # Two batches that write into one place may still take one name: a store has no lock to hold.
-            if self.clash is not Clash.OVERWRITE and self._store.exists(one):
+            there = self.clash is not Clash.OVERWRITE and self._store.exists(one)
+            if (there and self.clash is Clash.SUFFIX) or not choose(self._shown(one)):
                 continue
-            choose(self._shown(one))
-            self._put(held, one)
+            if not there:
+                self._put(held, one)
             _let_go(held)
-            return Delivered(path=self._shown(one))
-        _let_go(held)
-        return Delivered(path=self._shown(key), standing=True)
+            return Delivered(path=self._shown(one), standing=there)
+        raise FileExistsError(errno.EEXIST, _NO_NAME)
 
     def _put(self, held: Held, key: str) -> None:
         store, target = self._store, key

@@ -13,6 +13,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
+from itertools import islice
 from typing import Any, Final, cast, final
 
 from redis import Redis
@@ -125,6 +126,18 @@ redis.call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
 return 1
 """
 
+# A path of the batch belongs to one row, whoever carries it and however often, or to rows of one name (see `Ledger`).
+_CHOOSE: Final = """
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known then
+    local row, name = string.match(known, '^(%d+):(.*)$')
+    if row ~= ARGV[2] and (name == '' or name ~= ARGV[3]) then return 0 end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ':' .. ARGV[3])
+return 1
+"""
+_CHUNK: Final = 1_000
+
 
 def _redis(url: str, retry: Retry) -> Any:
     try:
@@ -153,6 +166,7 @@ class Flights:
         self._name = f"reportdl:{batch}"
         self._rows, self._results = f"{self._name}:rows", f"{self._name}:results"
         self._steps, self._formats = f"{self._name}:steps", f"{self._name}:formats"
+        self._paths = f"{self._name}:paths"
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -160,7 +174,7 @@ class Flights:
 
     def forget(self) -> None:
         """The batch is over: nothing of it stays."""
-        self._redis.delete(self._rows, self._results, self._steps, self._formats)
+        self._redis.delete(self._rows, self._results, self._steps, self._formats, self._paths)
 
     @contextmanager
     def led(self) -> Generator[None]:
@@ -177,6 +191,15 @@ class Flights:
             ) from error
 
     # -- the coordinator's ----------------------------------------------------------------------------------------
+
+    def keep_paths(self, paths: Iterable[tuple[int, str, str]]) -> None:
+        """Tell the workers which rows have which paths already: row, its name, path."""
+        left = iter(paths)
+        while some := list(islice(left, _CHUNK)):
+            pipeline = self._redis.pipeline(transaction=False)
+            for row, name, path in some:
+                pipeline.hsetnx(self._paths, path, f"{row}:{name}")  # what a worker has chosen since is newer
+            pipeline.execute()
 
     def begin(self, row: int, record: Mapping[str, Any]) -> int | None:
         """Note a job that is about to be sent; its step's number. None where it is with the workers already."""
@@ -261,6 +284,10 @@ class Flights:
         if not self._redis.eval(_END, len(keys), *keys, row, worker, json.dumps(record)):
             raise LeaseLost(f"another worker has row {row}")
 
+    def choose(self, row: int, path: str, *, name: str) -> bool:
+        """Give a path to a row, if no other has it; whether it was free. See `keeper.Store.choose`."""
+        return bool(self._redis.eval(_CHOOSE, 1, self._paths, path, row, name))
+
     def formats(self, server: str, element: int) -> tuple[str, ...] | None:
         """What an element offers, if a worker has asked."""
         found = self._redis.hget(self._formats, f"{server}/{element}")
@@ -295,6 +322,10 @@ class Flight:
     def end(self) -> None:
         """The job is over. Raises LeaseLost."""
         self._flights.end(self._row, self._worker, self.record)
+
+    def choose(self, path: str) -> bool:
+        """As `Flights.choose`."""
+        return self._flights.choose(self._row, path, name=self.record["name"])
 
     def formats(self, server: str, element: int) -> tuple[str, ...] | None:
         """As `Flights.formats`."""

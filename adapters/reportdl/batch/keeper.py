@@ -28,6 +28,13 @@ class Store(Protocol):
         """Write some columns of a row, so that a kill in the next moment does not lose them."""
         ...
 
+    def choose(self, row: int, path: str) -> bool:
+        """Write where a row's file is about to be, if no other row of the batch has that path; whether it was free.
+
+        A row of the same name, which the list had before, is no other.
+        """
+        ...
+
     def append_note(self, row: int, note: str) -> None:
         """Say something more about a row."""
         ...

@@ -36,6 +36,10 @@ _NAMESAKE: Final = (
     "AND NOT (server = ? AND element = ? AND segment = ? AND format = ?) LIMIT 1"
 )
 _FOUND: Final = f"UPDATE jobs SET line = ?, reading = ? WHERE {_KEY} AND reading < ?"  # noqa: S608
+_CHOOSE: Final = (
+    "UPDATE jobs SET path = ?1 WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM jobs AS other "
+    "WHERE other.path = ?1 AND other.id != ?2 AND (other.name = '' OR other.name != jobs.name))"
+)
 _SAME: Final = f"SELECT line FROM jobs WHERE {_KEY}"  # noqa: S608
 
 
@@ -194,6 +198,17 @@ class Ledger:
         """Write some columns of a row, now."""
         shown = ", ".join(f"{name} = ?" for name in values)
         self._rows.execute(f"UPDATE jobs SET {shown} WHERE id = ?", (*values.values(), row))  # noqa: S608 - names are ours
+
+    def choose(self, row: int, path: str) -> bool:
+        """Write where a row's file is about to be, unless another row's is there; whether it was free.
+
+        Not a row of the same name: a mended list may give it to another job, which is then what was asked for.
+        """
+        return self._rows.execute(_CHOOSE, (path, row)).rowcount == 1
+
+    def paths(self) -> Iterator[tuple[int, str, str]]:
+        """Each path that a row has: row, its name, path."""
+        return iter(self._rows.execute("SELECT id, name, path FROM jobs WHERE path IS NOT NULL"))
 
     def append_note(self, row: int, note: str) -> None:
         """Say something more about a row; what was said before stays."""

@@ -80,6 +80,7 @@ class LedgerFile:
             rows.execute("PRAGMA synchronous = NORMAL")  # `flush` makes it durable against a power cut, once a second
             if new:
                 rows.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            rows.execute("CREATE INDEX IF NOT EXISTS jobs_path ON jobs (path) WHERE path IS NOT NULL")
         except BaseException:
             rows.close()
             raise

@@ -80,6 +80,6 @@ def _standing(place: Objects, name: str) -> str | None:
 def _delivered(place: Objects, receipt: Receipt, job: Job, name: str) -> Delivered:
     held = held_from(receipt, job)
     try:
-        return place.deliver(held, name or receipt.filename, chosen=None, choose=lambda _: None)
+        return place.deliver(held, name or receipt.filename, chosen=None, choose=lambda _: True)
     except NotDelivered as error:
         raise NotKept(f"{error}; its {held.size:,} bytes are kept as {held.path}", held.path) from error

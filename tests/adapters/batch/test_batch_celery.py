@@ -375,6 +375,54 @@ def test_a_report_on_its_way_is_left_to_workers_that_can_write_and_ends_with_the
     assert "memory" not in result["error"]
 
 
+@pytest.mark.rules("I10", "D43")
+def test_a_path_is_one_rows_however_often_its_task_is_delivered(broker):
+    flights = Flights(broker.url, "b")
+    flights.keep_paths([(3, "", "/out/old.pdf"), (4, "x.pdf", "/out/x.pdf")])
+    for row, name in ((7, ""), (8, ""), (9, "x.pdf")):
+        number = flights.begin(row, {"name": name})
+        assert number is not None
+        with flights.claim(row, number, "one") as (_, flight):
+            assert flight is not None
+            assert flight.choose("/out/sales.pdf") is (row == 7)
+            assert not flight.choose("/out/old.pdf")  # of an earlier start
+            assert flight.choose("/out/x.pdf") is (row == 9)  # what the list calls so
+        flights._redis.delete(flights._lease(row))  # it has died; the broker delivers the same message again
+        with flights.claim(row, number, "two") as (claim, flight):
+            assert claim is Claim.AGAIN
+            assert flight is not None
+            assert flight.choose("/out/sales.pdf") is (row == 7)
+            assert flight.choose("/out/x.pdf") is (row == 9)
+    flights.keep_paths([(1, "", "/out/sales.pdf")])  # another leader, whose ledger is behind
+    assert flights.choose(7, "/out/sales.pdf", name="")
+    for row in (7, 8, 9):
+        flights._redis.delete(flights._lease(row))
+    flights.forget()
+    assert flights._redis.dbsize() == 0
+    flights.close()
+
+
+@pytest.mark.deep
+@pytest.mark.rules("I10", "D24")
+def test_workers_do_not_take_each_others_names(desk, broker, crew):
+    def lines(*elements: int) -> str:
+        return "\n".join(["element,format", *(f"{element},csv" for element in elements), ""])
+
+    path, words = desk.folder / "night.csv", (*BATCH, "--overwrite")
+    with LoopbackServer(faults=["get.filename=same.csv"]) as server:
+        crew(server.url, 2)
+        for elements in ((1042, 1043), (1042, 1043, 1045)):  # between the two Redis forgets, and the ledger does not
+            path.write_text(lines(*elements))
+            leader = lead(desk, broker, server.url, *words)
+            _, err = leader.communicate(timeout=55)
+            assert leader.returncode == 0, err.decode()
+        assert [name for name in desk.files if not name.startswith(".")] == [
+            "same (2).csv",
+            "same (3).csv",
+            "same.csv",
+        ]
+
+
 @pytest.mark.deep
 @pytest.mark.timeout(1500)
 @pytest.mark.rules("D43", "I3", "I10")

@@ -33,7 +33,21 @@ def held(tmp_path):
     return make
 
 
-def nothing(path: str) -> None: ...
+def free(path: str) -> bool:
+    return True
+
+
+class Names:
+    """Chooses as a ledger does, for one file after the other: each name once."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __call__(self, path: str) -> bool:
+        if path in self.told:
+            return False
+        self.told.append(path)
+        return True
 
 
 # -- a folder ----------------------------------------------------------------------
@@ -41,14 +55,14 @@ def nothing(path: str) -> None: ...
 
 @pytest.mark.rules("D24", "I10")
 def test_a_name_that_is_taken_gets_a_suffix_and_each_is_told_before(tmp_path, held):
-    told: list[str] = []
+    names = Names()
     folder = Folder(str(tmp_path / "out"))
     folder.prepare()
     for number in range(3):
-        folder.deliver(held(b"%d" % number), "north/sales.csv", chosen=None, choose=told.append)
+        folder.deliver(held(b"%d" % number), "north/sales.csv", chosen=None, choose=names)
     found = {path.name: path.read_bytes() for path in (tmp_path / "out" / "north").iterdir()}
     assert found == {"sales.csv": b"0", "sales (2).csv": b"1", "sales (3).csv": b"2"}
-    assert [os.path.basename(path) for path in told] == ["sales.csv", "sales (2).csv", "sales (3).csv"]
+    assert [os.path.basename(path) for path in names.told] == ["sales.csv", "sales (2).csv", "sales (3).csv"]
     assert list((tmp_path / "held").iterdir()) == []
 
 
@@ -59,22 +73,50 @@ def test_overwriting_and_skipping(tmp_path, held):
     target.write_bytes(b"old")
     skipping = Folder(str(tmp_path / "out"), clash=Clash.SKIP)
     assert skipping.standing("sales.csv") == str(target)
-    assert skipping.deliver(held(), "sales.csv", chosen=None, choose=nothing).standing
+    assert skipping.deliver(held(), "sales.csv", chosen=None, choose=free).standing
     assert target.read_bytes() == b"old"
     over = Folder(str(tmp_path / "out"), clash=Clash.OVERWRITE)
     assert over.standing("sales.csv") is None
-    over.deliver(held(), "sales.csv", chosen=None, choose=nothing)
+    over.deliver(held(), "sales.csv", chosen=None, choose=free)
     assert target.read_bytes() == BODY
+
+
+@pytest.mark.rules("D24", "I10")
+@pytest.mark.parametrize("clash", Clash)
+@pytest.mark.parametrize("there", [False, True])
+def test_what_one_batch_has_brought_it_does_not_replace(tmp_path, held, clash, there):
+    """Of two files of one name the second goes beside the first, whatever becomes of a file from another night."""
+    out, names = tmp_path / "out", Names()
+    out.mkdir()
+    if there:
+        (out / "sales.csv").write_bytes(b"old")
+        (out / "sales (2).csv").write_bytes(b"old too")
+    folder = Folder(str(out), clash=clash)
+    found = [folder.deliver(held(b"%d" % number), "sales.csv", chosen=None, choose=names) for number in range(2)]
+    old = clash is Clash.SKIP and there
+    assert [one.standing for one in found] == [old, old]
+    assert len({one.path for one in found}) == 2
+    kept = [Path(one.path).read_bytes() for one in found]
+    assert kept == ([b"old", b"old too"] if old else [b"0", b"1"])
+    assert len(list(out.iterdir())) == (4 if there and clash is Clash.SUFFIX else 2)
+
+
+@pytest.mark.rules("D44")
+def test_where_no_name_is_free_it_stays_held(tmp_path, held):
+    one = held()
+    with pytest.raises(NotDelivered, match="that name is taken, and each that has a number"):
+        Folder(str(tmp_path / "out")).deliver(one, "sales.csv", chosen=None, choose=lambda _: False)
+    assert Path(one.path).read_bytes() == BODY
 
 
 @pytest.mark.rules("D43")
 def test_what_was_delivered_before_a_kill_is_not_delivered_twice(tmp_path, held):
-    told: list[str] = []
+    names = Names()
     folder = Folder(str(tmp_path))
-    first = folder.deliver(held(), "sales.csv", chosen=None, choose=told.append)
-    again = folder.deliver(held(), "sales.csv", chosen=told[0], choose=told.append)
+    first = folder.deliver(held(), "sales.csv", chosen=None, choose=names)
+    again = folder.deliver(held(), "sales.csv", chosen=names.told[0], choose=names)
     assert again == first
-    assert len(told) == 1
+    assert len(names.told) == 1
     assert not (tmp_path / "sales (2).csv").exists()
 
 
@@ -86,7 +128,7 @@ def test_without_hard_links_it_is_copied_and_still_never_half(tmp_path, held, mo
     folder.prepare()
     one = held()
     monkeypatch.setattr(os, "link", no_links)
-    folder.deliver(one, "sales.csv", chosen=None, choose=nothing)
+    folder.deliver(one, "sales.csv", chosen=None, choose=free)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["sales.csv"]
     assert (tmp_path / "out" / "sales.csv").read_bytes() == BODY
 
@@ -97,7 +139,7 @@ def test_what_the_folder_does_not_take_stays_held(tmp_path, held):
     (tmp_path / "out" / "north").write_text("a file where a folder should be")
     one = held()
     with pytest.raises(NotDelivered, match="cannot write"):
-        Folder(str(tmp_path / "out")).deliver(one, "north/sales.csv", chosen=None, choose=nothing)
+        Folder(str(tmp_path / "out")).deliver(one, "north/sales.csv", chosen=None, choose=free)
     assert Path(one.path).read_bytes() == BODY
     with pytest.raises(TargetUnusable):
         Folder(str(tmp_path / "out" / "north" / "x")).prepare()
@@ -161,7 +203,7 @@ def test_a_store_that_shows_what_is_half_there_gets_a_hidden_name_first(tmp_path
 
     filesystem.put_file = put_file
     try:
-        delivered = store(local).deliver(held(), "sales.csv", chosen=None, choose=nothing)
+        delivered = store(local).deliver(held(), "sales.csv", chosen=None, choose=free)
     finally:
         del filesystem.put_file
     assert seen == [[".sales.csv.reportdl-part"]]
@@ -184,11 +226,22 @@ def test_a_store_that_took_less_than_was_sent_has_not_taken_it(held, local, tmp_
     one = held()
     try:
         with pytest.raises(NotDelivered, match="says 3 bytes, and 17 were sent"):
-            store(local).deliver(one, "sales.csv", chosen=None, choose=nothing)
+            store(local).deliver(one, "sales.csv", chosen=None, choose=free)
     finally:
         del filesystem.put_file
     assert not (tmp_path / "out" / "sales.csv").exists()
     assert Path(one.path).read_bytes() == BODY
+
+
+@pytest.mark.rules("D24", "I10")
+@pytest.mark.parametrize("clash", Clash)
+def test_nor_does_a_store(held, local, clash):
+    names, place = Names(), store(local, clash=clash)
+    found = [place.deliver(held(b"%d" % number), "sales.csv", chosen=None, choose=names) for number in range(3)]
+    assert [one.path.rpartition("/")[2] for one in found] == ["sales.csv", "sales (2).csv", "sales (3).csv"]
+    assert [Path(one.path.removeprefix("plain://")).read_bytes() for one in found] == [b"0", b"1", b"2"]
+    again = [place.deliver(held(b"new"), "sales.csv", chosen=None, choose=one) for one in [Names()]]
+    assert (again[0].standing, again[0].path == found[0].path) == (clash is Clash.SKIP, clash is not Clash.SUFFIX)
 
 
 # -- S3, as far as moto is S3 ----------------------------------------------------------------------
@@ -235,29 +288,29 @@ def s3(moto: str, **options: Any) -> Objects:
 
 
 def test_objects(moto, bucket, held):
-    told: list[str] = []
+    names = Names()
     one = s3(moto)
-    first = one.deliver(held(), "north/sales.csv", chosen=None, choose=told.append)
-    second = one.deliver(held(b"other"), "north/sales.csv", chosen=None, choose=told.append)
-    assert (first.path, second.path) == tuple(told)
-    assert told == ["s3://reports/night/north/sales.csv", "s3://reports/night/north/sales (2).csv"]
+    first = one.deliver(held(), "north/sales.csv", chosen=None, choose=names)
+    second = one.deliver(held(b"other"), "north/sales.csv", chosen=None, choose=names)
+    assert (first.path, second.path) == tuple(names.told)
+    assert names.told == ["s3://reports/night/north/sales.csv", "s3://reports/night/north/sales (2).csv"]
     assert keys(bucket) == {"night/north/sales.csv": 17, "night/north/sales (2).csv": 5}
     assert bucket.get_object(Bucket="reports", Key="night/north/sales.csv")["Body"].read() == BODY
-    assert one.deliver(held(), "north/sales.csv", chosen=told[0], choose=told.append) == first
-    assert one.has(told[0], size=17, sha256=hashlib.sha256(BODY).hexdigest())
-    assert not one.has(told[1], size=5, sha256=hashlib.sha256(BODY).hexdigest())
+    assert one.deliver(held(), "north/sales.csv", chosen=names.told[0], choose=names) == first
+    assert one.has(names.told[0], size=17, sha256=hashlib.sha256(BODY).hexdigest())
+    assert not one.has(names.told[1], size=5, sha256=hashlib.sha256(BODY).hexdigest())
     assert len(keys(bucket)) == 2
     skipping = s3(moto, clash=Clash.SKIP)
-    assert skipping.standing("north/sales.csv") == told[0]
+    assert skipping.standing("north/sales.csv") == names.told[0]
     assert skipping.standing("north/none.csv") is None
-    s3(moto, clash=Clash.OVERWRITE).deliver(held(b"new"), "north/sales.csv", chosen=None, choose=nothing)
+    s3(moto, clash=Clash.OVERWRITE).deliver(held(b"new"), "north/sales.csv", chosen=None, choose=free)
     assert keys(bucket)["night/north/sales.csv"] == 3
 
 
 @pytest.mark.deep
 def test_a_large_object_is_there_whole(moto, bucket, held):
     body = os.urandom(1024 * 1024) * 60  # more than one part
-    s3(moto).deliver(held(body), "large.bin", chosen=None, choose=nothing)
+    s3(moto).deliver(held(body), "large.bin", chosen=None, choose=free)
     assert keys(bucket) == {"night/large.bin": len(body)}
 
 
@@ -265,7 +318,7 @@ def test_a_large_object_is_there_whole(moto, bucket, held):
 def test_a_bucket_that_is_not_there(moto, bucket, held):
     one = held()
     with pytest.raises(NotDelivered, match=r"s3://nobody/x did not take 'sales.csv'"):
-        store("s3://nobody/x", options={"endpoint_url": moto}).deliver(one, "sales.csv", chosen=None, choose=nothing)
+        store("s3://nobody/x", options={"endpoint_url": moto}).deliver(one, "sales.csv", chosen=None, choose=free)
     assert Path(one.path).exists()
 
 

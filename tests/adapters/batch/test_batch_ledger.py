@@ -132,6 +132,29 @@ def test_one_element_on_two_servers_is_two_jobs(path):
         assert (ledger.open("a"), ledger.open("b")) == (0, 1)
 
 
+@pytest.mark.rules("I10")
+def test_a_path_is_one_rows(path):
+    with Ledger(path) as ledger:
+        names = ["", "", "x.pdf", "x.pdf"]
+        ledger.add([wished(1, 1), wished(2, 2), wished(3, 3, "x.pdf")])
+        ledger.add([wished(1, 4, "x.pdf")], reading=2)  # a mended list gives the name to another job
+        assert [row.name for row in ledger.every()] == names
+        assert ledger.choose(1, "/out/sales.pdf")
+        assert ledger.choose(1, "/out/sales.pdf")  # a second try of the same row
+        assert not ledger.choose(2, "/out/sales.pdf")
+        assert not ledger.choose(3, "/out/sales.pdf")
+        assert ledger.choose(3, "/out/x.pdf")
+        assert not ledger.choose(1, "/out/x.pdf")
+        assert ledger.choose(4, "/out/x.pdf")
+        assert list(ledger.paths()) == [
+            (1, "", "/out/sales.pdf"),
+            (3, "x.pdf", "/out/x.pdf"),
+            (4, "x.pdf", "/out/x.pdf"),
+        ]
+        assert ledger.choose(1, "/out/sales (2).pdf")
+        assert ledger.choose(2, "/out/sales.pdf")  # which the first has let go of
+
+
 def test_failed_rows_begin_again(path: Path):
     with Ledger(path) as ledger:
         ledger.add([wished(1), wished(2, 7)])

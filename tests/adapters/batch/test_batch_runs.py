@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import sqlite3
 from collections.abc import Iterator
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,6 +122,59 @@ def test_names_of_the_servers_own_get_suffixes_and_are_told(serving, run, tmp_pa
     summary = run(jobs, serving())
     assert summary.ok
     assert sorted(path.rpartition("/")[2] for (path,) in rows(tmp_path, "path")) == files(tmp_path)
+
+
+@pytest.fixture
+def slow_store(tmp_path) -> str:
+    """A store that takes its time over a file, and says meanwhile that there is none."""
+    from fsspec import register_implementation
+    from fsspec.implementations.local import LocalFileSystem
+
+    class Slow(LocalFileSystem):
+        protocol = "slow"
+
+        def put_file(self, *where: Any, **more: Any) -> None:
+            time.sleep(0.1)
+            super().put_file(*where, **more)
+
+    register_implementation("slow", Slow, clobber=True)
+    return f"slow://{tmp_path}/out"
+
+
+def kept(tmp_path) -> list[bool]:
+    """Of each row that is done, whether its file is what was brought for it."""
+    return [
+        hashlib.sha256(Path(path.removeprefix("slow://")).read_bytes()).hexdigest() == sha256
+        for path, sha256 in rows(tmp_path, "path, sha256")
+    ]
+
+
+SAME = "get.filename=sales.csv"
+SEGMENTS = [job(1044, segment=number) for number in (71, 72)] + [job(), job(1043)]
+
+
+@pytest.mark.rules("D24", "I10")
+@pytest.mark.parametrize("clash", Clash)
+@pytest.mark.parametrize("far", [False, True], ids=["folder", "store"])
+def test_no_report_of_a_batch_takes_anothers_place(serving, run, tmp_path, slow_store, clash, far):
+    server, to = serving(faults=[SAME]), slow_store if far else str(tmp_path / "out")
+    summary = run(SEGMENTS, server, to=to, clash=clash)
+    assert (summary.ok, summary.done, summary.here) == (True, 4, 4)
+    assert [name for name in files(tmp_path) if not name.startswith(".")] == [
+        "sales (2).csv",
+        "sales (3).csv",
+        "sales (4).csv",
+        "sales.csv",
+    ]
+    assert kept(tmp_path) == [True] * 4
+
+
+@pytest.mark.rules("D24")
+def test_a_file_that_this_batch_has_brought_is_not_one_that_was_there(serving, run, tmp_path):
+    named = reportdl.batch.Wanted(job=job(1043), name="sales")
+    assert run([job(), named], serving(faults=[SAME]), clash=Clash.SKIP, at_once=1).ok
+    assert files(tmp_path) == ["sales (2).csv", "sales.csv"]
+    assert kept(tmp_path) == [True, True]
 
 
 def test_an_iterator_is_read_as_the_jobs_are_done(serving, run, tmp_path):
