@@ -17,7 +17,7 @@ from reportdl.batch.engine import Watch
 from reportdl.batch.flights import Flights
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
-from reportdl.batch.plan import Breakers, Budget, Lanes, State, tried_again
+from reportdl.batch.plan import Breakers, Budget, Lanes, Reading, State, tried_again
 from reportdl.batch.rows import Collided, Row, Wished
 from reportdl_core.errors import Reason
 
@@ -45,13 +45,13 @@ class Crew:
         budget: Budget,
         watch: Watch,
         lines: Iterator[Wished | BadLine] | None = None,
-        whole: bool = False,
+        reading: Reading = Reading.REST,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._ledger, self._flights, self._settings = ledger, flights, settings
         self._batch: str = settings["id"]
         self._budget, self._watch, self._sleep = budget, watch, sleep
-        self._lines, self._whole = lines, whole
+        self._lines, self._reading = lines, reading
         self._servers = tuple(servers)
         self._breakers = Breakers(self._servers)
         self._lanes = lanes
@@ -97,14 +97,15 @@ class Crew:
         lines = self._lines
         if lines is None:
             return
-        reading = self._ledger.next_reading()
+        reading = self._ledger.next_reading(self._reading)
         collided = Collided()
         while chunk := list(islice(lines, _CHUNK)):
             self._watch.added(collided.take(self._ledger.add(chunk, reading=reading)))
-        if self._whole:
+        whole = self._reading is Reading.WHOLE
+        if whole:
             collided.refuse()
         self._ledger.all_read()
-        self._watch.all_read(self._ledger.forget(reading) if self._whole else {})
+        self._watch.all_read(self._ledger.forget(reading) if whole else {})
 
     # -- out ----------------------------------------------------------------------------------------------------------
 

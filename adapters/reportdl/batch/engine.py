@@ -6,19 +6,22 @@ handful of rows in memory, and never begin one that another process has done.
 
 from __future__ import annotations
 
-import itertools
+import functools
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Final, Protocol, TypeAlias, final
 
 import anyio
-import anyio.to_thread
+from anyio.from_thread import BlockingPortal
 
 from reportdl.batch.bring import Bringer, Brought, Failed, Undelivered
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
-from reportdl.batch.plan import Breakers, Budget, Lanes, State, tried_again
+from reportdl.batch.plan import Breakers, Budget, Lanes, Reading, State, tried_again
 from reportdl.batch.rows import Added, Collided, Row, Wished
 from reportdl.batch.servers import Server
 from reportdl_core.errors import Reason
@@ -28,6 +31,7 @@ __all__ = ["Engine", "Watch"]
 _CHUNK: Final = 500
 _AHEAD: Final = 5_000  # waiting rows beyond which an endless input is left alone for a while
 _BEAT: Final = 1.0
+_PATIENCE: Final = 0.5
 
 
 Gone: TypeAlias = tuple[str, State]
@@ -52,12 +56,38 @@ class Watch(Protocol):
         """A second has passed."""
 
 
+def _some(lines: Iterator[Wished | BadLine]) -> list[Wished | BadLine]:
+    """The next few; not many where each takes its time, so that what is known is begun."""
+    some: list[Wished | BadLine] = []
+    until = time.monotonic() + _PATIENCE
+    for one in lines:
+        some.append(one)
+        if len(some) == _CHUNK or time.monotonic() > until:
+            break
+    return some
+
+
+async def _apart(work: Callable[[], list[Wished | BadLine]]) -> list[Wished | BadLine]:
+    """Do it in a thread that nobody waits for once this is cancelled: the next job may never be said (D38)."""
+    over, done = anyio.Event(), Future[list[Wished | BadLine]]()
+
+    def perform() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - raised to whoever waits
+            done.set_exception(error)
+        with suppress(RuntimeError):  # nobody does any more
+            portal.start_task_soon(over.set)
+
+    async with BlockingPortal() as portal:
+        threading.Thread(target=perform, daemon=True, name="reportdl-jobs").start()
+        await over.wait()
+    return done.result()
+
+
 @final
 class Engine:
-    """Runs one batch in this process. `lines` is the input that is still to be read, if there is any.
-
-    `whole` says that it is all of the list: what is not among it is not wanted any more.
-    """
+    """Runs one batch in this process. `lines` is the input that is still to be read, if there is any."""
 
     def __init__(
         self,
@@ -69,12 +99,11 @@ class Engine:
         budget: Budget,
         watch: Watch,
         lines: Iterator[Wished | BadLine] | None = None,
-        whole: bool = False,
-        endless: bool = False,
+        reading: Reading = Reading.REST,
     ) -> None:
         self._ledger, self._servers, self._bringer = ledger, servers, bringer
         self._lanes, self._budget, self._watch = lanes, budget, watch
-        self._lines, self._whole, self._endless = lines, whole, endless
+        self._lines, self._reading = lines, reading
         self._breakers = Breakers(servers)
         self._turns = deque(servers)
         self._busy: set[int] = set()
@@ -93,10 +122,10 @@ class Engine:
             self._first[row.server].append(row)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._beats)
-            if self._whole:
-                await self._read()  # before anything is begun: it may turn out that the list cannot be used
+            if self._lines is not None and self._reading is Reading.WHOLE:
+                await self._read(self._lines)  # before anything is begun: it may be that the list cannot be used
             elif self._lines is not None:
-                tasks.start_soon(self._read)
+                tasks.start_soon(self._read, self._lines)
             while self._failure is None and await self._dispatch(tasks.start_soon):
                 self._wake = anyio.Event()
                 with anyio.move_on_after(_BEAT):
@@ -107,31 +136,46 @@ class Engine:
 
     # -- rows come in ---------------------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
-        lines, reading = self._lines, self._ledger.next_reading()
-        assert lines is not None
+    async def _read(self, lines: Iterator[Wished | BadLine]) -> None:
+        reading, whole = self._ledger.next_reading(self._reading), self._reading is Reading.WHOLE
         collided = Collided()
         try:
-            # In a thread: whoever makes the jobs may take their time over each.
-            while chunk := await anyio.to_thread.run_sync(lambda: list(itertools.islice(lines, _CHUNK))):
+            while chunk := await _apart(functools.partial(_some, lines)):
                 self._watch.added(collided.take(self._ledger.add(chunk, reading=reading)))
                 self._wake.set()
-                while self._endless and self._ledger.waiting() > _AHEAD:  # noqa: ASYNC110 - rows end often
-                    await anyio.sleep(_BEAT)
-            if self._whole:
-                collided.refuse()
-            self._ledger.all_read()
-            self._watch.all_read(self._ledger.forget(reading) if self._whole else {})
+                if self._reading is Reading.AS_NEEDED and not await self._needed():
+                    break
+            else:
+                if whole:
+                    collided.refuse()
+                self._ledger.all_read()
+                self._watch.all_read(self._ledger.forget(reading) if whole else {})
         except Exception as error:  # noqa: BLE001 - raised by `run`, once what is under way has been stopped
-            self._failure = error
+            self._fail(error)
         self._lines = None
         self._wake.set()
 
-    async def _beats(self) -> None:
-        while True:
+    async def _needed(self) -> bool:
+        """Wait until more jobs are needed; False where none will be: every server was given up."""
+        while (going := self._going()) and self._ledger.waiting(going) > _AHEAD:  # noqa: ASYNC110 - rows end often
             await anyio.sleep(_BEAT)
-            self._ledger.flush(time.time())
-            self._watch.beat()
+        return bool(going)
+
+    def _going(self) -> list[str]:
+        return [name for name in self._servers if self._breakers.tripped(name) is None]
+
+    async def _beats(self) -> None:
+        try:
+            while True:
+                await anyio.sleep(_BEAT)
+                self._ledger.flush(time.time())
+                self._watch.beat()
+        except Exception as error:  # noqa: BLE001 - as in `_bring`
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._wake.set()
 
     # -- rows go out ----------------------------------------------------------------------------------------------
 
@@ -150,7 +194,7 @@ class Engine:
                 start(self._bring, row, self._servers[name])
         if self._busy or self._lines is not None:
             return True
-        return any(self._ledger.next_due(name) is not None for name in self._turns if not self._breakers.tripped(name))
+        return any(self._ledger.next_due(name) is not None for name in self._going())
 
     def _ready(self, server: str) -> list[Row]:
         free = self._lanes.turn(server)
@@ -164,11 +208,9 @@ class Engine:
 
     async def _bring(self, row: Row, server: Server) -> None:
         try:
-            brought = await self._bringer.bring(row, server)
-        except Exception as error:  # noqa: BLE001 - a bug, or the ledger's own disk: everything stops, nothing is lost
-            self._failure = error
-        else:
-            self._ended(row, brought)
+            self._ended(row, await self._bringer.bring(row, server))
+        except Exception as error:  # noqa: BLE001 - a bug, the ledger's disk, a reader that left: nothing is lost
+            self._fail(error)
         self._busy.discard(row.id)
         self._lanes.give(row.server)
         self._wake.set()

@@ -17,7 +17,7 @@ from typing import Any, Final, Self, final
 
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger_file import LedgerFile, LedgerUnusable
-from reportdl.batch.plan import State
+from reportdl.batch.plan import Reading, State
 from reportdl.batch.rows import Added, Collision, Row, Wished, label
 from reportdl_core.job import Job
 
@@ -102,10 +102,10 @@ class Ledger:
 
     # -- rows come in ---------------------------------------------------------------------------------------------
 
-    def next_reading(self) -> int:
-        """The number of a reading of the list that begins now; the first is 1."""
+    def next_reading(self, reading: Reading) -> int:
+        """The number of a reading of the list that begins now; the first is 1. Its rest has the number of the last."""
         found = self._rows.execute("SELECT value FROM batch WHERE name = 'reading'").fetchone()
-        number = 1 if found is None else int(found[0]) + 1
+        number = 1 if found is None else int(found[0]) + (reading is not Reading.REST)
         self._keep("reading", str(number))
         return number
 
@@ -229,9 +229,10 @@ class Ledger:
         query = "SELECT MIN(due) FROM jobs WHERE state = 'waiting' AND server = ?"
         return self._rows.execute(query, (server,)).fetchone()[0]  # type: ignore[no-any-return]
 
-    def waiting(self) -> int:
-        """How many rows wait."""
-        return self._rows.execute("SELECT COUNT(*) FROM jobs WHERE state = 'waiting'").fetchone()[0]  # type: ignore[no-any-return]
+    def waiting(self, servers: Iterable[str]) -> int:
+        """How many rows of these servers wait."""
+        query = "SELECT COUNT(*) FROM jobs WHERE state = 'waiting' AND server = ?"
+        return sum(self._rows.execute(query, (server,)).fetchone()[0] for server in servers)
 
     def rows(self, *states: State) -> Iterator[Row]:
         """The rows in these states, in the order of their lines; each is read when it is wanted."""

@@ -23,7 +23,7 @@ from reportdl.batch.holding import Holding
 from reportdl.batch.inputs import BadLine, Jobs
 from reportdl.batch.ledger import Ledger, LedgerUnusable
 from reportdl.batch.ledger_file import LedgerUnwritable
-from reportdl.batch.plan import Again, Budget, Lanes, Start, State, start_of
+from reportdl.batch.plan import Again, Budget, Lanes, Reading, Start, State, start_of
 from reportdl.batch.progress import Board
 from reportdl.batch.roster import Roster, ServersUnusable
 from reportdl.batch.rows import Added, NamesCollide, Row, Wished
@@ -245,7 +245,7 @@ class Night:
                 budget=budget,
                 watch=_Watch(board, None if viewer is None else viewer(board)),
                 lines=lines,
-                whole=self._whole(jobs),
+                reading=self._reading(jobs),
             )
             with self._anew_if_names_collide():
                 crew.run(taken_up)
@@ -268,9 +268,12 @@ class Night:
                 self.ledger.begin_anew()
             raise
 
-    def _whole(self, jobs: Jobs | None) -> bool:
-        """Whether what is read is the batch's own file from its beginning: what it lacks is not wanted any more."""
-        return isinstance(jobs, str | os.PathLike) and os.path.abspath(jobs) == self.settings.source
+    def _reading(self, jobs: Jobs | None) -> Reading:
+        if jobs is None:
+            return Reading.REST
+        if not isinstance(jobs, str | os.PathLike):
+            return Reading.AS_NEEDED
+        return Reading.WHOLE if os.path.abspath(jobs) == self.settings.source else Reading.ONCE
 
     def _board(self, *, reading: bool) -> Board:
         none = dict.fromkeys(State, 0)
@@ -312,7 +315,6 @@ class Night:
             watch=watch.moved,
             traces=traces,
         )
-        endless = not (jobs is None or isinstance(jobs, str | os.PathLike))
         engine = Engine(
             ledger=self.ledger,
             servers=known,
@@ -321,8 +323,7 @@ class Night:
             budget=budget,
             watch=watch,
             lines=lines,
-            whole=self._whole(jobs),
-            endless=endless,
+            reading=self._reading(jobs),
         )
         with self._anew_if_names_collide():
             await engine.run(taken_up)

@@ -21,6 +21,7 @@ __all__ = [
     "Breakers",
     "Budget",
     "Lanes",
+    "Reading",
     "Start",
     "State",
     "notes_of",
@@ -51,6 +52,18 @@ class Again(Enum):
 
     def __repr__(self) -> str:
         return f"Again.{self.name}"
+
+
+class Reading(Enum):
+    """What is read of a list of jobs by this process."""
+
+    WHOLE = "whole"  # the batch's own file, from its beginning: what is not among it is not wanted any more
+    REST = "rest"  # the same, from where an earlier process left it
+    ONCE = "once"  # what comes by a pipe, or another file
+    AS_NEEDED = "as needed"  # an iterator, which may have no end: not far ahead of what is done
+
+    def __repr__(self) -> str:
+        return f"Reading.{self.name}"
 
 
 class Start(Enum):

@@ -34,7 +34,11 @@ def lines_of(path: str) -> Iterator[tuple[int, str]]:
     """The lines that are not blank, numbered from 1, with their line ends; `-` is stdin. Raises InputUnusable."""
     try:
         if path == "-":
-            yield from _lines(sys.stdin.buffer)
+            if sys.stdin is None:  # its number may be another file's by now
+                raise InputUnusable("stdin is closed, so that there are no jobs to read")
+            # Apart from sys.stdin, whose lock a thread that waits for a line would hold when the interpreter ends.
+            with open(0, "rb", closefd=False) as file:
+                yield from _lines(file)
         else:
             with open(path, "rb") as file:
                 yield from _lines(file)

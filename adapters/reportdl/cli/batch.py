@@ -73,7 +73,8 @@ def batch(
     """Download many External Reports: whole or not at all, each generated once, over any number of starts.
 
     JOBS is a CSV file with a header (element, format, and if you like segment, name, server and further columns;
-    commas, semicolons or tabs, as a spreadsheet saves it), or JSON Lines with the same names; - is stdin, and a pipe such as <(...) does as well.
+    commas, semicolons or tabs, as a spreadsheet saves it), or JSON Lines with the same names; - is stdin,
+    and a pipe such as <(...) does as well.
 
     Kill it whenever you like, and type the same again: what is here stays, what was under way is taken up. What failed
     is tried again where that can help. The ledger is an SQLite file; `reportdl resume LEDGER` goes on without JOBS.

@@ -12,7 +12,7 @@ import pytest
 
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger, LedgerUnusable
-from reportdl.batch.plan import State
+from reportdl.batch.plan import Reading, State
 from reportdl.batch.rows import Wished
 from reportdl_core.job import Job
 
@@ -35,7 +35,7 @@ def test_a_job_stands_there_once(path):
     with Ledger(path) as ledger:
         again = [wished(2), wished(9, 7), wished(10)]  # the same file, read again: a line has moved
         assert ledger.add(again, reading=2) == ({}, ((10, 2),), 0, ())
-        assert ledger.counts()[""][State.WAITING] == ledger.waiting() == 3
+        assert ledger.counts()[""][State.WAITING] == ledger.waiting([""]) == 3
         assert [row.line for row in ledger.every()] == [2, 9, 6]
         assert ledger.refused() == [BadLine(line=4, text="x", problem="no")]
 
@@ -108,11 +108,12 @@ def test_another_programs_database_is_left_as_it_is(tmp_path, version):
 
 def test_what_the_list_does_not_have_any_more_is_forgotten(path):
     with Ledger(path) as ledger:
-        assert ledger.next_reading() == 1
+        assert ledger.next_reading(Reading.WHOLE) == 1
         ledger.add([wished(line, line) for line in range(1, 6)])
         for row, state in enumerate(["done", "failed", "running", "held"], 1):
             ledger.update(row, state=state)
-        assert ledger.next_reading() == 2
+        assert ledger.next_reading(Reading.REST) == 1
+        assert ledger.next_reading(Reading.WHOLE) == 2
         ledger.add([wished(1, 8)], reading=2)
         assert ledger.forget(2) == {("", State.FAILED): 1, ("", State.WAITING): 1}
         assert [row.job.element for row in ledger.every()] == [1, 3, 4, 8]  # what was begun is not thrown away

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import time
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 import reportdl
 import reportdl.batch
@@ -60,3 +65,68 @@ def test_a_pipe_by_a_name_of_its_own(desk, serving, tmp_path):
     finally:
         os.close(end)
     assert (summary.ok, summary.done, summary.source) == (True, 2, None)
+
+
+# -- whoever reads stdout -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [(), pytest.param(("--json",), marks=pytest.mark.deep)])
+def test_a_reader_of_stdout_that_leaves_is_no_bug(desk, serving, more):
+    desk.jobs(*(f"1042,csv,r{number}" for number in range(6)))
+    server = serving()
+    process = started(desk, "batch", "night.csv", "-o", "out", *more, url=server.url)
+    process.stdout.close()
+    process.stdout = None  # for communicate
+    _, err = process.communicate(timeout=40)
+    assert (process.returncode, err) == (141, b"")
+    resumed = desk.run("resume", "night.ledger", url=server.url)
+    assert resumed.code == 0, resumed.err
+    assert len(desk.files) == 6
+    assert server.count("run") == server.count("init")  # what was under way was taken up
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_stdout_that_takes_nothing_is_no_bug(desk, serving):
+    desk.jobs("1042,csv,r0")
+    with Path("/dev/full").open("wb") as full:
+        process = started(desk, "batch", "night.csv", "-o", "out", url=serving().url, stdout=full)
+        _, err = process.communicate(timeout=40)
+    said = err.decode()
+    assert process.returncode == 1
+    assert "stdout did not take the result: No space left on device" in said
+    assert "bug" not in said
+    assert desk.files == ["r0.csv"]
+
+
+# -- whoever makes the list -----------------------------------------------------------------------
+
+
+@pytest.mark.rules("D38")
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.deep)]
+)
+def test_a_list_that_takes_its_time_does_not_keep_the_batch_from_its_end(desk, number, code):
+    process = started(desk, "batch", "-", *TO, url="http://127.0.0.1:9", stdin=subprocess.PIPE)
+    try:
+        process.stdin.write(LIST)  # and never says that this is all
+        process.stdin.flush()
+        while not list(desk.folder.glob("out/.reportdl-held-*")):
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(number)
+        process.wait(timeout=10)
+        said = process.stderr.read().decode()
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == code
+    assert "go on with: reportdl resume" in said
+    assert "Fatal" not in said
+
+
+def test_a_stdin_that_is_closed_has_no_jobs(desk):
+    words = ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND, "batch", "-", *TO]
+    env = environment("https://mi.example.com")
+    ran = subprocess.run(words, cwd=desk.folder, env=env, capture_output=True, timeout=40, check=False)
+    assert ran.returncode == 2
+    assert b"stdin is closed, so that there are no jobs to read" in ran.stderr

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sqlite3
-from collections.abc import Iterator
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ import pytest
 import reportdl
 import reportdl.batch
 from reportdl.batch import Again, Budget, Ledger, LedgerUnusable, LedgerUnwritable
+from reportdl.batch.night import Night, Settings
+from reportdl.batch.plan import Reading
+from reportdl.batch.roster import Roster
 from reportdl.files import Clash
 
 AT_ONCE = Budget(attempts=2, pause=0.01)
@@ -216,6 +219,46 @@ def test_a_mended_list_may_use_a_name_again(serving, run, tmp_path):
     with pytest.raises(reportdl.batch.NamesCollide, match=r"lines 2 and 4 \(1042 csv and 1044 csv\)"):
         run(path, server)
     assert rows(tmp_path, "state") == [("done",), ("done",)]
+
+
+@pytest.mark.rules("I13", "D16")
+def test_an_endless_iterator_ends_where_its_server_is_given_up(serving, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("reportdl.batch.engine._CHUNK", 5)
+    monkeypatch.setattr("reportdl.batch.engine._AHEAD", 20)
+    server = serving(faults=["*.unauthorized"])
+    jobs = (reportdl.batch.Wanted(job=job(), name=f"r{number}") for number in itertools.count())
+    summary = run(jobs, server, at_once=1)
+    assert summary.stopped == {"": reportdl.Reason.CREDENTIALS}
+    assert (summary.failed, summary.ok, len(server.calls)) == (1, False, 1)
+    assert summary.unfinished <= 25  # not far ahead of what was done
+
+
+def test_a_job_is_begun_while_the_next_ones_are_still_to_be_thought_of(serving, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("reportdl.batch.engine._PATIENCE", 0.0)
+    server = serving()
+
+    def jobs():
+        yield job()
+        server.wait_for("get")
+        yield job(format="pdf")
+
+    assert run(jobs(), server).done == 2
+
+
+@pytest.mark.rules("D24")
+def test_the_rest_of_a_list_that_was_half_read_may_not_use_a_name_again(serving, tmp_path):
+    path, server = tmp_path / "night.csv", serving()
+    path.write_text("element,format,name\n1042,csv,sales\n1043,csv,sales\n1043,csv,other\n")
+    settings = Settings(to=str(tmp_path / "out"), source=str(path))
+    far = reportdl.batch.Server(server.url, credentials=reportdl.Token("any"), policy=POLICY)
+    with Night(tmp_path / "ledger", settings, roster=Roster.of({"": far.origin})) as night:
+        lines = night.lines(str(path))
+        assert lines is not None
+        night.ledger.add([next(lines)], reading=night.ledger.next_reading(Reading.WHOLE))  # and then it was killed
+    summary = reportdl.batch.resume(tmp_path / "ledger", far)
+    assert (summary.done, summary.refused) == (2, 1)
+    assert summary.bad_lines[0].problem.startswith("would be called sales.csv, as line 2 is")
+    assert files(tmp_path) == ["other.csv", "sales.csv"]
 
 
 def test_an_iterator_that_breaks_is_raised_and_loses_nothing(serving, run, tmp_path):
