@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import anyio
 
+from reportdl.batch.begun import Settings
 from reportdl.batch.inputs import Jobs
-from reportdl.batch.night import Night, Settings
+from reportdl.batch.night import Night
 from reportdl.batch.plan import Again, Budget
 from reportdl.batch.roster import Roster
 from reportdl.batch.servers import Server

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as field_of
 from functools import lru_cache
@@ -57,6 +57,7 @@ class _Reading:
 
     format: str | None
     roster: Roster | None
+    fields: Fields | None
 
     def server(self, said: str) -> str:
         return said if self.roster is None else self.roster.key(said)
@@ -71,17 +72,21 @@ class BadLine:
     problem: str
 
 
+Fields: TypeAlias = Callable[[tuple[str, ...]], None]
 Line: TypeAlias = Wanted | BadLine
 Jobs: TypeAlias = "str | os.PathLike[str] | Iterable[Job | Wanted | Mapping[str, object]]"
 """A file of jobs (`-` for stdin), or the jobs themselves, one after the other."""
 
 
-def read_jobs(jobs: Jobs, *, format: str | None = None, roster: Roster | None = None) -> Iterator[Line]:
+def read_jobs(
+    jobs: Jobs, *, format: str | None = None, roster: Roster | None = None, fields: Fields | None = None
+) -> Iterator[Line]:
     """The lines, lazily and in order; `format` is for those that name none, `roster` tells whose server each one is.
 
-    Raises InputUnusable where the whole is none: no such file, a header without an element.
+    `fields` is told which further columns a table has, before its first line. Raises what that raises, and
+    InputUnusable where the whole is none: no such file, a header without an element.
     """
-    reading = _Reading(format=format, roster=roster)
+    reading = _Reading(format=format, roster=roster, fields=fields)
     if isinstance(jobs, str | os.PathLike):
         lines = lines_of(os.fspath(jobs))
         number, first = next((one for one in lines if not _is_remark(one[1])), (0, ""))
@@ -182,6 +187,8 @@ def _from_csv(number: int, first: str, lines: Iterator[tuple[int, str]], reading
             continue
         if columns is None:
             columns, is_header = _columns(cells)
+            if reading.fields is not None:
+                reading.fields(tuple(name for name in columns if name not in _OURS))
             if is_header:
                 continue
         yield _row(start, delimiter.join(cells), columns, cells, reading)

@@ -182,6 +182,22 @@ class Ledger:
                 self._rows.execute(f"DELETE FROM jobs WHERE {which}", (reading,))  # noqa: S608
         return gone
 
+    def cost_nothing(self, server: str | None = None) -> bool:
+        """Whether nothing was generated, and no session is under way: for the jobs of one server, or all of them."""
+        query = "SELECT 1 FROM jobs WHERE (runs > 0 OR checkpoint IS NOT NULL OR state IN ('running', 'held'))"
+        found = self._rows.execute(f"{query} AND (?1 IS NULL OR server = ?1) LIMIT 1", (server,))
+        return found.fetchone() is None
+
+    def begin_at_another(self, server: str) -> None:
+        """A server has another URL: what failed and what elements offer was the old one's word."""
+        self._rows.execute("DELETE FROM formats WHERE server = ?", (server,))
+        self.begin_again([row.id for row in self.rows(State.FAILED) if row.server == server])
+
+    def state_of(self, one: Wished) -> tuple[State, bool] | None:
+        """Where the row of a line stands, and whether trying again can help if it failed; None where there is none."""
+        found = self._rows.execute(f"SELECT state, retryable FROM jobs WHERE {_KEY}", _key(one)).fetchone()  # noqa: S608
+        return None if found is None else (State(found[0]), bool(found[1]))
+
     @contextmanager
     def _transaction(self) -> Generator[None]:
         self._rows.execute("BEGIN IMMEDIATE")

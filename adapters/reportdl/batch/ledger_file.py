@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from typing import Final, final
+from urllib.parse import quote
 
 from reportdl.spooling import reason_of
 from reportdl_core.errors import ReportdlError
@@ -16,7 +18,7 @@ from reportdl_core.errors import ReportdlError
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["LedgerFile", "LedgerUnusable", "LedgerUnwritable"]
+__all__ = ["LedgerFile", "LedgerUnusable", "LedgerUnwritable", "copied"]
 
 _VERSION: Final = 2
 _SCHEMA: Final = """
@@ -95,6 +97,26 @@ class LedgerFile:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def copied(path: str, to: str) -> None:
+    """Copy a ledger as it stands now; nothing where there is none. Not a file is touched beside it.
+
+    Raises LedgerUnusable.
+    """
+    if not os.path.exists(path):
+        return
+    # Without a log there is nothing but the file: even a mere reader would make one.
+    how = "mode=ro" if os.path.exists(f"{path}-wal") else "immutable=1"
+    try:
+        with (
+            closing(sqlite3.connect(f"file:{quote(os.fsencode(path))}?{how}", uri=True)) as there,
+            closing(sqlite3.connect(to)) as here,
+        ):
+            if not _is_new(there, path):
+                there.backup(here)
+    except sqlite3.Error as error:
+        raise LedgerUnusable(f"{path!r} cannot be used as a ledger: {error}") from error
 
 
 def _is_new(rows: sqlite3.Connection, path: str) -> bool:

@@ -1,21 +1,19 @@
 """Decides what a caller types for a batch: `run` for a list of jobs, `resume` for a ledger. Puts the pieces together.
 
-A batch is its ledger: the same call again goes on where it was. Must never begin a second batch in one ledger, nor
-send what a ledger holds to another server than the one that it came from (I2).
+A batch is its ledger: the same call again goes on where it was. Must never leave a ledger behind that a corrected call
+could not go on with.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, final
 
+from reportdl.batch.begun import Settings, begun
 from reportdl.batch.bring import Bringer, Brought
 from reportdl.batch.destinations import Destination, Folder, destination_of, refuse_password
 from reportdl.batch.engine import Engine
@@ -25,49 +23,19 @@ from reportdl.batch.ledger import Ledger, LedgerUnusable
 from reportdl.batch.ledger_file import LedgerUnwritable
 from reportdl.batch.plan import Again, Budget, Lanes, Reading, Start, State, start_of
 from reportdl.batch.progress import Board
-from reportdl.batch.roster import Roster, ServersUnusable
+from reportdl.batch.roster import Roster
 from reportdl.batch.rows import Added, NamesCollide, Row, Wished
 from reportdl.batch.servers import Server
 from reportdl.batch.summary import Summary, summed_up
 from reportdl.batch.traces import Traces
 from reportdl.batch.wishes import wishes
-from reportdl.files import Clash
 from reportdl.progress import Progress
 from reportdl.seal import Seal
 
-__all__ = ["Night", "Settings", "Viewer"]
+__all__ = ["Night", "Viewer"]
 
-_ID: Final = 8
 _AHEAD: Final = (State.HELD, State.RUNNING)
 _WITH_WORKERS: Final = 1_000  # jobs in the queue at a time: the ledger keeps the rest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a batch is begun with, and a resumed one goes on with.
-
-    `to` is a folder or an fsspec URL; `name` a template for the files' names, None for the server's own; `clash` says
-    what happens to a file that is there; `format` is for lines that name none; `source` the file of jobs, if it is one.
-    `engine` is `local` or `celery`: jobs that are with workers are not taken up by another process.
-    """
-
-    to: str = "."
-    name: str | None = None
-    clash: Clash = Clash.SUFFIX
-    format: str | None = None
-    source: str | None = None
-    engine: str = "local"
-
-    def stored(self) -> dict[str, Any]:
-        """As JSON values."""
-        return {**asdict(self), "clash": self.clash.value}
-
-    @classmethod
-    def read(cls, stored: Mapping[str, Any]) -> Settings:
-        """From what `stored` gave."""
-        values: dict[str, Any] = {name: stored[name] for name in cls.__dataclass_fields__}
-        values["clash"] = Clash(stored["clash"])
-        return cls(**values)
 
 
 class Viewer(Protocol):
@@ -127,17 +95,12 @@ class Night:
             refuse_password(settings.to)
         self.ledger: Ledger = Ledger(path, must_exist=settings is None)
         try:
-            stored: dict[str, Any] = self.ledger.settings
-            if not stored:
-                if settings is None:
-                    raise LedgerUnusable(f"{self.ledger.path!r} holds no batch: begin one with `reportdl batch`")
-                stored = {"id": secrets.token_hex(_ID), "began": time.time(), "servers": {}, **settings.stored()}
-            self.settings: Settings = Settings.read(stored)
-            if settings is not None and settings != self.settings:
-                raise LedgerUnusable(_differs(self.ledger.path, settings, self.settings))
-            self.roster: Roster = self._known(roster, stored)
-            self.id: str = stored["id"]
-            self.began: datetime = datetime.fromtimestamp(stored["began"]).astimezone()
+            found = begun(self.ledger, settings, roster, path=self.ledger.path)
+            self.id: str = found.id
+            self.began: datetime = found.began
+            self.settings: Settings = found.settings
+            self.roster: Roster = found.roster
+            self.moved: tuple[tuple[str, str], ...] = found.moved
             self.seal: Seal = Seal.from_key_file(f"{self.ledger.path}.key")
         except sqlite3.Error as error:
             self.ledger.close()
@@ -145,25 +108,6 @@ class Night:
         except BaseException:
             self.ledger.close()
             raise
-
-    def _known(self, roster: Roster, stored: dict[str, Any]) -> Roster:
-        """The servers by the ledger's names, each with its URL from now on; none may be missing (I2)."""
-        there: dict[str, str] = stored["servers"]
-        try:
-            known = roster.known_as(there)
-        except ServersUnusable as error:
-            raise LedgerUnusable(f"{self.ledger.path!r} {error}") from None
-        for name in there.keys() - known.origins.keys():
-            if open_ := self.ledger.open(name):
-                raise LedgerUnusable(
-                    f"{self.ledger.path!r} has {open_:,} unfinished jobs of {there[name]}, which was not given: "
-                    f"say {f'--server {name}={there[name]}' if name else f'--url {there[name]}'} too"
-                )
-        now = {name: str(origin) for name, origin in known.origins.items()}
-        if not now.items() <= there.items():
-            stored["servers"] = {**there, **now}
-            self.ledger.keep_settings(stored)
-        return known
 
     def __enter__(self) -> Night:
         return self
@@ -259,7 +203,7 @@ class Night:
 
     @contextmanager
     def _anew_if_names_collide(self) -> Generator[None]:
-        """A new ledger stays new: a better template can then begin the batch in it."""
+        """A new ledger stays new: `resume` has nothing to go on with."""
         new = self.ledger.last_line == 0
         try:
             yield
@@ -325,16 +269,9 @@ class Night:
             lines=lines,
             reading=self._reading(jobs),
         )
-        with self._anew_if_names_collide():
-            await engine.run(taken_up)
-        holding.put_away()
+        try:
+            with self._anew_if_names_collide():
+                await engine.run(taken_up)
+        finally:
+            holding.put_away()
         return summed_up(self.ledger, board, stopped=engine.stopped)
-
-
-def _differs(path: str, wanted: Settings, there: Settings) -> str:
-    new, old = wanted.stored(), there.stored()
-    name = next(name for name in new if new[name] != old[name])
-    return (
-        f"{path!r} holds a batch with another {name} ({old[name]!r}, not {new[name]!r}): "
-        "go on with it by `reportdl resume`, or begin another with --ledger"
-    )

@@ -6,7 +6,7 @@ hide a file. The extension follows from the format whatever the template says (D
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from string import Formatter
@@ -53,6 +53,13 @@ class NameTemplate:
         if not self.text.strip("/ "):
             raise TemplateUnusable("the name template is empty")
 
+    def check(self, columns: Iterable[str]) -> None:
+        """Find out whether a table with these further columns has every field. Raises TemplateUnusable."""
+        there = (*_OURS, *columns)
+        for _, field, _, _ in Formatter().parse(self.text):
+            if field is not None and field not in there:
+                raise _no_such(field, there)
+
     def render(self, wanted: Wanted, *, began: datetime, server: str = "") -> str:
         """The path relative to the destination, with `/`; `began` is when the batch began. Raises TemplateUnusable."""
         values = {**_values(wanted), "server": server}
@@ -82,12 +89,14 @@ def _value(field: str, spec: str, values: Mapping[str, str], began: datetime) ->
     elif field in values:
         text = values[field]
     else:
-        known_fields = ", ".join(dict.fromkeys((*_OURS, *values)))
-        raise TemplateUnusable(
-            f"the name template has {{{field}}}, and there is no such column; there are {known_fields}"
-        )
+        raise _no_such(field, (*_OURS, *values))
     # A separator in a value would make a folder that nobody asked for.
     return text.replace("/", "_").replace("\\", "_")
+
+
+def _no_such(field: str, there: tuple[str, ...]) -> TemplateUnusable:
+    shown = ", ".join(name for name in dict.fromkeys(there) if name)
+    return TemplateUnusable(f"the name template has {{{field}}}, and there is no such column; there are {shown}")
 
 
 def safe_path(text: str, wanted: Wanted) -> str:

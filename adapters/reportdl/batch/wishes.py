@@ -19,9 +19,12 @@ __all__ = ["wishes"]
 def wishes(
     jobs: Jobs, *, template: str | None, format: str | None, began: datetime, roster: Roster, after: int = 0
 ) -> Iterator[Wished | BadLine]:
-    """The lines of an input beyond `after`; `format` is for those that name none. Raises InputUnusable."""
+    """The lines of an input beyond `after`; `format` is for those that name none.
+
+    Raises InputUnusable, and TemplateUnusable where no line of a table could be called by the template.
+    """
     names = None if template is None else NameTemplate(template)
-    for line in read_jobs(jobs, format=format, roster=roster):
+    for line in read_jobs(jobs, format=format, roster=roster, fields=None if names is None else names.check):
         if line.line <= after:
             continue
         if isinstance(line, BadLine):

@@ -17,7 +17,7 @@ from reportdl.cli.connection import Connection
 from reportdl.cli.options import Connecting, connecting_loosely
 
 if TYPE_CHECKING:
-    from reportdl.batch.night import Settings
+    from reportdl.batch.begun import Settings
     from reportdl.cli.batch_options import Carrying
     from reportdl.files import Clash
 
@@ -88,7 +88,7 @@ def batch(
       reportdl batch night.csv -o out/ --servers servers.toml
       reportdl resume night.ledger
     """  # noqa: D301 - click's own mark for lines that stay as they are
-    from reportdl.batch.night import Settings
+    from reportdl.batch.begun import Settings
     from reportdl.batch.texts import can_be_read_again
 
     again = can_be_read_again(jobs)
@@ -107,7 +107,7 @@ def batch(
     if dry_run:
         from reportdl.cli.batch_plan import planned
 
-        planned(jobs, settings, carrying.roster(connection), at_once=carrying.at_once, as_json=carrying.as_json)
+        planned(jobs, settings, ledger=path, connection=connection, carrying=carrying)
         return
     carrying.through(connection, path, settings=settings, jobs=jobs)
 
@@ -117,9 +117,10 @@ def _looked_at(jobs: str, settings: Settings) -> None:
     from reportdl.batch.inputs import read_jobs
     from reportdl.batch.templates import NameTemplate
 
-    if settings.name is not None:
-        NameTemplate(settings.name)
-    if settings.source is not None and next(iter(read_jobs(jobs, format=settings.format)), None) is None:
+    fields = None if settings.name is None else NameTemplate(settings.name).check
+    if settings.source is None:
+        return
+    if next(iter(read_jobs(jobs, format=settings.format, fields=fields)), None) is None:
         raise click.UsageError(f"there is no job in {jobs}")
 
 

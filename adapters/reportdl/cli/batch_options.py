@@ -24,8 +24,9 @@ from reportdl.cli.spreading import refuse_for_a_crew
 from reportdl.cli.stops import Stopped
 
 if TYPE_CHECKING:
+    from reportdl.batch.begun import Settings
     from reportdl.batch.described import Described
-    from reportdl.batch.night import Night, Settings
+    from reportdl.batch.night import Night
     from reportdl.batch.roster import Roster
     from reportdl.batch.servers import Server
     from reportdl.batch.summary import Summary
@@ -160,6 +161,8 @@ class Carrying:
         # Before there is a ledger, where that can be known: what cannot be used leaves nothing behind.
         begun = None if settings is None or settings.engine == "celery" else connection.servers(described)
         with Night(ledger, settings, roster=roster) as night:
+            for old, new in night.moved:
+                tell(f"reportdl: note: nothing was generated at {old}; from now on these jobs are for {new}")
             if night.settings.engine == "celery":
                 self.spread()
                 summary = self._celery(night, {one.name: one.jobs for one in described if one.jobs}, jobs)

@@ -1,6 +1,7 @@
 """Decides what `reportdl batch --dry-run` shows: a table of what would be done, and below it what would not, and why.
 
-Found out as it would be, in a ledger that is thrown away. Must never ask a server, nor leave a file behind.
+Found out as it would be, in a ledger that is thrown away: a copy of the batch's own, if it has begun. Must never ask a
+server, nor touch a file.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Final, final
 
 from reportdl.cli.paint import Ink, paint
 from reportdl.cli.speech import say
 
 if TYPE_CHECKING:
+    from reportdl.batch.begun import Settings
     from reportdl.batch.inputs import BadLine
-    from reportdl.batch.night import Settings
+    from reportdl.batch.ledger import Ledger
+    from reportdl.batch.plan import Again
     from reportdl.batch.roster import Roster
-    from reportdl.batch.rows import Wished
+    from reportdl.batch.rows import Added, Wished
     from reportdl.batch.words import Told
+    from reportdl.cli.batch_options import Carrying
+    from reportdl.cli.connection import Connection
 
 __all__ = ["planned"]
 
@@ -31,46 +35,81 @@ _CHUNK: Final = 500
 _SHOWN: Final = 20  # problems of a kind
 
 
-def planned(jobs: str, settings: Settings, roster: Roster, *, at_once: int, as_json: bool) -> None:
-    """Print the plan: jobs to stdout, all else to stderr. Raises TargetUnusable, InputUnusable, NamesCollide."""
+def planned(jobs: str, settings: Settings, *, ledger: str, connection: Connection, carrying: Carrying) -> None:
+    """Print the plan: jobs to stdout, all else to stderr. Raises TargetUnusable, InputUnusable, NamesCollide.
+
+    `ledger` is the batch's own, which need not be there. Raises LedgerUnusable as the batch would.
+    """
+    from reportdl.batch.begun import begun
     from reportdl.batch.destinations import refuse_password
-    from reportdl.batch.inputs import BadLine
     from reportdl.batch.ledger import Ledger
-    from reportdl.batch.rows import Collided, Wished
+    from reportdl.batch.ledger_file import copied
+    from reportdl.batch.plan import Again, Reading
+    from reportdl.batch.rows import Collided
     from reportdl.batch.wishes import wishes
     from reportdl.cli.batch_words import tell_all
 
     refuse_password(settings.to)
-    plan, collided = _Plan(roster=roster, as_json=as_json), Collided()
-    with tempfile.TemporaryDirectory() as folder, Ledger(os.path.join(folder, "dry")) as ledger:
-        began = datetime.now().astimezone()
-        lines = wishes(jobs, template=settings.name, format=settings.format, began=began, roster=roster)
-        while chunk := list(itertools.islice(lines, _CHUNK)):
-            added = collided.take(ledger.add(chunk))
-            plan.jobs += added.new
-            plan.repeats += len(added.repeated)
-            plan.repeated += added.repeated[: max(0, _SHOWN - len(plan.repeated))]
-            not_new = {later for later, _ in added.repeated} | {one.line for one in added.collided}
-            plan.show([one for one in chunk if isinstance(one, Wished) and one.line not in not_new])
-            for one in chunk:
-                if isinstance(one, BadLine):
-                    plan.refuse(one)
-    tell_all(plan.conclude(settings, at_once=at_once))
+    collided, ledger = Collided(), os.path.abspath(ledger)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "dry")
+        copied(ledger, path)
+        with Ledger(path) as dry:
+            batch = begun(dry, settings, carrying.roster(connection), path=ledger)
+            plan = _Plan(ledger=dry, roster=batch.roster, again=Again(carrying.again), as_json=carrying.as_json)
+            reading = dry.next_reading(Reading.WHOLE)
+            lines = wishes(jobs, template=settings.name, format=settings.format, began=batch.began, roster=batch.roster)
+            while chunk := list(itertools.islice(lines, _CHUNK)):
+                plan.take(chunk, collided.take(dry.add(chunk, reading=reading)))
+    tell_all(plan.conclude(settings, at_once=carrying.at_once))
     collided.refuse()
 
 
 @final
 @dataclass(slots=True)
 class _Plan:
+    ledger: Ledger
     roster: Roster
+    again: Again
     as_json: bool
     jobs: Counter[str] = field(default_factory=Counter[str])
+    done: int = 0
+    left: int = 0
     bad: int = 0
     refused: list[BadLine] = field(default_factory=list["BadLine"])
     repeats: int = 0
     repeated: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     unnamed: bool = False
     widths: tuple[int, ...] = ()
+
+    def take(self, chunk: list[Wished | BadLine], added: Added) -> None:
+        """Show what would be done of some lines, which stand in the ledger by now."""
+        from reportdl.batch.inputs import BadLine
+
+        self.repeats += len(added.repeated)
+        self.repeated += added.repeated[: max(0, _SHOWN - len(self.repeated))]
+        passed = {later for later, _ in added.repeated} | {one.line for one in added.collided}
+        wished: list[Wished] = []
+        for one in chunk:
+            if isinstance(one, BadLine):
+                self.refuse(one)
+            elif one.line not in passed and self._is_left(one):
+                wished.append(one)
+        self.jobs.update(one.server for one in wished)
+        self.show(wished)
+
+    def _is_left(self, one: Wished) -> bool:
+        """Whether a job would be brought; one that is here would not, nor one that failed for good."""
+        from reportdl.batch.plan import Start, State, start_of
+
+        found = self.ledger.state_of(one)
+        assert found is not None
+        state, retryable = found
+        if start_of(state, retryable=retryable, again=self.again) is not Start.LEAVE:
+            return True
+        self.done += state is State.DONE
+        self.left += state is State.FAILED
+        return False
 
     def show(self, wished: list[Wished]) -> None:
         self.unnamed = self.unnamed or any(not one.name for one in wished)
@@ -125,6 +164,12 @@ class _Plan:
         pace = "by a crew's workers" if settings.engine == "celery" else f"{at_once} at a time"
         said = f"{reports} would be downloaded to {settings.to}, {pace}{self._whose()}."
         yield Told(text=said, tone=Tone.HEAD, hang=2)
+        if self.done:
+            yield Told(
+                text=f"{counted(self.done, 'report')} of the list came in an earlier start and would stay.", hang=2
+            )
+        if self.left:
+            yield Told(text=f"{self.left:,} failed in one, and would not be tried again (--again all would).", hang=2)
         if self.roster.several:
             for name, count in self.jobs.items():
                 yield Told(text=f"{count:,} from {name} ({self.roster.origins[name]})", indent=2, hang=2)

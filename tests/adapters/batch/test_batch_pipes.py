@@ -75,6 +75,7 @@ def test_a_reader_of_stdout_that_leaves_is_no_bug(desk, serving, more):
     desk.jobs(*(f"1042,csv,r{number}" for number in range(6)))
     server = serving()
     process = started(desk, "batch", "night.csv", "-o", "out", *more, url=server.url)
+    assert process.stdout is not None
     process.stdout.close()
     process.stdout = None  # for communicate
     _, err = process.communicate(timeout=40)
@@ -107,6 +108,8 @@ def test_a_stdout_that_takes_nothing_is_no_bug(desk, serving):
 )
 def test_a_list_that_takes_its_time_does_not_keep_the_batch_from_its_end(desk, number, code):
     process = started(desk, "batch", "-", *TO, url="http://127.0.0.1:9", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stderr is not None
     try:
         process.stdin.write(LIST)  # and never says that this is all
         process.stdin.flush()
@@ -124,6 +127,7 @@ def test_a_list_that_takes_its_time_does_not_keep_the_batch_from_its_end(desk, n
     assert "Fatal" not in said
 
 
+@pytest.mark.deep
 def test_a_stdin_that_is_closed_has_no_jobs(desk):
     words = ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND, "batch", "-", *TO]
     env = environment("https://mi.example.com")

@@ -15,7 +15,8 @@ import pytest
 import reportdl
 import reportdl.batch
 from reportdl.batch import Again, Budget, Ledger, LedgerUnusable, LedgerUnwritable
-from reportdl.batch.night import Night, Settings
+from reportdl.batch.begun import Settings
+from reportdl.batch.night import Night
 from reportdl.batch.plan import Reading
 from reportdl.batch.roster import Roster
 from reportdl.files import Clash
