@@ -159,26 +159,24 @@ class Folder:
     def _placed(self, held: Held, path: str, choose: Choose) -> Delivered:
         for one in numbered(path):
             # Looked at before, so that what is told is nearly always what is taken.
-            if self.clash is Clash.SUFFIX and os.path.lexists(one):
-                continue
-            if not choose(
-                one
-            ):  # another job of this batch has it: a server may call all of a report's segments the same
+            there = os.path.lexists(one)
+            # Another job of this batch may have it: some servers call all of a report's segments the same.
+            if (there and self.clash is Clash.SUFFIX) or not choose(one):
                 continue
             if self.clash is Clash.OVERWRITE:
                 os.replace(held.path, one)
                 _synced(one)
                 return Delivered(path=one)
-            try:
-                _take(held.path, one)
-            except FileExistsError:
-                if self.clash is Clash.SUFFIX:
-                    continue
-                _let_go(held)
-                return Delivered(path=one, standing=True)
-            _synced(one)
+            if not there:
+                try:
+                    _take(held.path, one)
+                except FileExistsError:
+                    if self.clash is Clash.SUFFIX:
+                        continue
+                    there = True
+                _synced(one)
             _let_go(held)
-            return Delivered(path=one)
+            return Delivered(path=one, standing=there)
         raise FileExistsError(errno.EEXIST, _NO_NAME)
 
 
