@@ -12,7 +12,7 @@ from typing import Final
 
 from reportdl_core.errors import Reason
 
-__all__ = ["LINE_IS_WRONG", "Wrong", "advice", "next_steps"]
+__all__ = ["LINE_IS_WRONG", "READ_AGAIN", "Wrong", "advice", "next_steps"]
 
 _WAYS: Final = {
     Reason.GENERATION_FAILED: "Look at these reports in the BI tool.",
@@ -36,6 +36,9 @@ _WAYS: Final = {
 
 LINE_IS_WRONG: Final = frozenset({Reason.NOT_FOUND, Reason.NOT_IMPLEMENTED, Reason.NO_DOWNLOADS, Reason.INVALID_FORMAT})
 """What is put right in the list of jobs."""
+
+READ_AGAIN: Final = "Hand in the whole list again, by the same command: what is here stays."
+"""What to do where a list was not read to its end, and is gone."""
 
 _TRIED_AGAIN: Final = frozenset(
     {

@@ -85,9 +85,9 @@ class _Watch:
 class Night:
     """One batch in one ledger, for one process. Use it in a `with`.
 
-    `settings` begin a batch in a new ledger; None goes on with what stands there. Raises LedgerUnusable,
-    ServersUnusable, TargetUnusable, TemplateUnusable, KeyUnusable; nothing was sent then. Left by an error of SQLite,
-    raises LedgerUnwritable.
+    `settings` begin a batch in a new ledger; None goes on with what stands there. `moved` are the servers that have
+    another URL from now on: old, new. Raises LedgerUnusable, ServersUnusable, TargetUnusable, TemplateUnusable,
+    KeyUnusable; nothing was sent then. Left by an error of SQLite, raises LedgerUnwritable.
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: Settings | None, *, roster: Roster) -> None:

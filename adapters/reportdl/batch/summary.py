@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, final
 
-from reportdl.batch.advice import LINE_IS_WRONG, Wrong, advice, next_steps
+from reportdl.batch.advice import LINE_IS_WRONG, READ_AGAIN, Wrong, advice, next_steps
 from reportdl.batch.inputs import BadLine
 from reportdl.batch.ledger import Ledger
 from reportdl.batch.plan import State
@@ -52,6 +52,7 @@ class Summary:
 
     `servers` has the counts by server, `stopped` the servers that were given up and why. `to` is the destination,
     `source` the file of jobs, if it was one. `forgotten` jobs had not been done and are not on the list any more.
+    `read_to` is the last line that was read, where there may be more: a pipe's, after a kill; None where all were.
     """
 
     ledger: str
@@ -67,6 +68,7 @@ class Summary:
     to: str = ""
     source: str | None = None
     forgotten: int = 0
+    read_to: int | None = None
     causes: tuple[Cause, ...] = ()
     bad_lines: tuple[BadLine, ...] = ()
     repeats: tuple[tuple[int, int], ...] = ()
@@ -76,7 +78,7 @@ class Summary:
     @property
     def ok(self) -> bool:
         """Whether every line has its file."""
-        return not (self.failed or self.held or self.unfinished or self.refused)
+        return self.read_to is None and not (self.failed or self.held or self.unfinished or self.refused)
 
     def text(self, *, width: int = _WIDTH) -> str:
         """Some lines for people."""
@@ -142,6 +144,10 @@ class Summary:
                 why = f"No other {of}could have succeeded either, so they were not begun: {reason.value}."
                 yield Told(text=why, indent=2, hang=2)
 
+        if self.read_to is not None:
+            to = f"to its end: line {self.read_to:,} was the last" if self.read_to else "at all"
+            yield Told(text=f"The list was not read {to}", tone=Tone.BAD)
+
     def _refused(self) -> Iterator[Told]:
         if self.refused:
             yield from refused(self.bad_lines, self.refused)
@@ -166,7 +172,8 @@ class Summary:
         resume = f"reportdl resume {shlex.quote(self.ledger)}"
         reasons = {Reason(cause.reason) for cause in self.causes} - LINE_IS_WRONG
         going_on = bool(self.held or self.unfinished)
-        return tuple(next_steps(self._wrong(), resume=resume, going_on=going_on, reasons=reasons))
+        steps = tuple(next_steps(self._wrong(), resume=resume, going_on=going_on, reasons=reasons))
+        return steps if self.read_to is None else (*steps, READ_AGAIN)
 
     def _wrong(self) -> Wrong:
         causes = [cause for cause in self.causes if Reason(cause.reason) in LINE_IS_WRONG]
@@ -187,6 +194,7 @@ class Summary:
             "refused_lines": self.refused,
             "repeated_lines": self.repeated,
             "forgotten": self.forgotten,
+            "read_to": self.read_to,
             "seconds": round(self.elapsed, 3),
             "bytes": self.size,
             "stopped": {name: reason.value for name, reason in self.stopped.items()},
@@ -240,6 +248,7 @@ def summed_up(ledger: Ledger, board: Board, *, stopped: Mapping[str, Reason]) ->
         elapsed=board.elapsed,
         to=settings["to"],
         source=settings["source"],
+        read_to=ledger.last_line,
         forgotten=board.forgotten,
         causes=tuple(_cause(ledger, *found) for found in ledger.causes()),
         bad_lines=tuple(ledger.refused(_SHOWN)),

@@ -232,6 +232,7 @@ def test_an_endless_iterator_ends_where_its_server_is_given_up(serving, run, tmp
     assert summary.stopped == {"": reportdl.Reason.CREDENTIALS}
     assert (summary.failed, summary.ok, len(server.calls)) == (1, False, 1)
     assert summary.unfinished <= 25  # not far ahead of what was done
+    assert f"The list was not read to its end: line {summary.read_to} was the last" in summary.text()
 
 
 def test_a_job_is_begun_while_the_next_ones_are_still_to_be_thought_of(serving, run, tmp_path, monkeypatch):
@@ -244,6 +245,23 @@ def test_a_job_is_begun_while_the_next_ones_are_still_to_be_thought_of(serving, 
         yield job(format="pdf")
 
     assert run(jobs(), server).done == 2
+
+
+def test_what_a_pipe_did_not_bring_before_a_kill_is_missed(serving, tmp_path):
+    """The rest of it is gone: only who made it can say it again."""
+    jobs, server = [job(), job(format="pdf")], serving()
+    far = reportdl.batch.Server(server.url, credentials=reportdl.Token("any"), policy=POLICY)
+    settings = Settings(to=str(tmp_path / "out"))
+    with Night(tmp_path / "ledger", settings, roster=Roster.of({"": far.origin})) as night:
+        lines = night.lines(jobs)
+        assert lines is not None
+        night.ledger.add([next(lines)], reading=night.ledger.next_reading(Reading.ONCE))  # and then it was killed
+    summary = reportdl.batch.resume(tmp_path / "ledger", far)
+    assert (summary.done, summary.unfinished, summary.ok, summary.read_to) == (1, 0, False, 1)
+    assert "The list was not read to its end: line 1 was the last" in summary.text()
+    assert summary.steps == ("Hand in the whole list again, by the same command: what is here stays.",)
+    again = reportdl.batch.run(jobs, far, ledger=tmp_path / "ledger", to=str(tmp_path / "out"))
+    assert (again.done, again.here, again.ok, again.read_to) == (2, 1, True, None)
 
 
 @pytest.mark.rules("D24")
