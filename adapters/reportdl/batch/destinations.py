@@ -10,10 +10,11 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from typing import Any, Final, Protocol, TypeAlias, final
 
 from reportdl.batch.holding import Held
@@ -112,12 +113,33 @@ def _check_text(place: str) -> None:
 
 
 @final
+class _Numbers:
+    """The names to try for a file, in their order, without the first ones that are other jobs'.
+
+    Some servers call all of a report's segments the same: a thousand would ask the ledger half a million times.
+    """
+
+    def __init__(self) -> None:
+        self._taken: dict[str, int] = {}
+
+    def of(self, path: str) -> Iterator[tuple[int, str]]:
+        taken = self._taken.get(path, 0)
+        return enumerate(islice(numbered(path), taken, None), taken)
+
+    def refused(self, path: str, number: int) -> None:
+        """This name is another job's."""
+        if number == self._taken.get(path, 0):
+            self._taken[path] = number + 1
+
+
+@final
 class Folder:
     """A local folder, made if it is not there, with the folders that names ask for."""
 
     def __init__(self, root: str, *, clash: Clash = Clash.SUFFIX) -> None:
         self.root: str = os.path.abspath(root)
         self.clash = clash
+        self._numbers = _Numbers()
 
     def prepare(self) -> None:
         """Make it, and try a file in it. Raises TargetUnusable."""
@@ -157,11 +179,13 @@ class Folder:
             raise NotDelivered(f"cannot read {path!r}: {reason_of(error)}") from error
 
     def _placed(self, held: Held, path: str, choose: Choose) -> Delivered:
-        for one in numbered(path):
+        for number, one in self._numbers.of(path):
             # Looked at before, so that what is told is nearly always what is taken.
             there = os.path.lexists(one)
-            # Another job of this batch may have it: some servers call all of a report's segments the same.
-            if (there and self.clash is Clash.SUFFIX) or not choose(one):
+            if there and self.clash is Clash.SUFFIX:
+                continue
+            if not choose(one):
+                self._numbers.refused(path, number)
                 continue
             if self.clash is Clash.OVERWRITE:
                 os.replace(held.path, one)
@@ -226,6 +250,7 @@ class Objects:
         self.clash = clash
         self._options = dict(options or {})
         self._store: Any = None
+        self._numbers = _Numbers()
         self._root = ""
 
     def __repr__(self) -> str:
@@ -259,10 +284,13 @@ class Objects:
         if chosen is not None and self._holds(chosen, held.size, held.sha256):
             _let_go(held)
             return Delivered(path=chosen)
-        for one in numbered(key):
+        for number, one in self._numbers.of(key):
             # Two batches that write into one place may still take one name: a store has no lock to hold.
             there = self.clash is not Clash.OVERWRITE and self._store.exists(one)
-            if (there and self.clash is Clash.SUFFIX) or not choose(self._shown(one)):
+            if there and self.clash is Clash.SUFFIX:
+                continue
+            if not choose(self._shown(one)):
+                self._numbers.refused(key, number)
                 continue
             if not there:
                 self._put(held, one)

@@ -101,6 +101,23 @@ def test_what_one_batch_has_brought_it_does_not_replace(tmp_path, held, clash, t
     assert len(list(out.iterdir())) == (4 if there and clash is Clash.SUFFIX else 2)
 
 
+@pytest.mark.parametrize("far", [False, True], ids=["folder", "store"])
+def test_a_hundred_files_of_one_name_do_not_ask_five_thousand_times(tmp_path, held, local, far):
+    asked: list[str] = []
+    names = Names()
+
+    def choose(path: str) -> bool:
+        asked.append(path)
+        return names(path)
+
+    place = destination_of(local if far else str(tmp_path / "out"), clash=Clash.OVERWRITE)
+    place.prepare()
+    for number in range(100):
+        place.deliver(held(b"%d" % number), "sales.csv", chosen=None, choose=choose)
+    assert len(list((tmp_path / "out").iterdir())) == 100
+    assert len(asked) == 199  # the last one's, and its own
+
+
 @pytest.mark.rules("D44")
 def test_where_no_name_is_free_it_stays_held(tmp_path, held):
     one = held()
@@ -240,8 +257,8 @@ def test_nor_does_a_store(held, local, clash):
     found = [place.deliver(held(b"%d" % number), "sales.csv", chosen=None, choose=names) for number in range(3)]
     assert [one.path.rpartition("/")[2] for one in found] == ["sales.csv", "sales (2).csv", "sales (3).csv"]
     assert [Path(one.path.removeprefix("plain://")).read_bytes() for one in found] == [b"0", b"1", b"2"]
-    again = [place.deliver(held(b"new"), "sales.csv", chosen=None, choose=one) for one in [Names()]]
-    assert (again[0].standing, again[0].path == found[0].path) == (clash is Clash.SKIP, clash is not Clash.SUFFIX)
+    night = store(local, clash=clash).deliver(held(b"new"), "sales.csv", chosen=None, choose=Names())  # the next one
+    assert (night.standing, night.path == found[0].path) == (clash is Clash.SKIP, clash is not Clash.SUFFIX)
 
 
 # -- S3, as far as moto is S3 ----------------------------------------------------------------------
