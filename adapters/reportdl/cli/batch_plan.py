@@ -61,7 +61,8 @@ def planned(jobs: str, settings: Settings, *, ledger: str, connection: Connectio
             lines = wishes(jobs, template=settings.name, format=settings.format, began=batch.began, roster=batch.roster)
             while chunk := list(itertools.islice(lines, _CHUNK)):
                 plan.take(chunk, collided.take(dry.add(chunk, reading=reading)))
-    tell_all(plan.conclude(settings, at_once=carrying.at_once))
+    paces = {one.jobs or carrying.at_once for one in carrying.described(connection)}
+    tell_all(plan.conclude(settings, paces=sorted(paces)))
     collided.refuse()
 
 
@@ -145,7 +146,7 @@ class _Plan:
         middle = [cell.ljust(width) for cell, width in zip(cells[1:-1], self.widths[1:], strict=False)]
         return "  ".join([first, *middle, cells[-1]])
 
-    def conclude(self, settings: Settings, *, at_once: int) -> Iterator[Told]:
+    def conclude(self, settings: Settings, *, paces: list[int]) -> Iterator[Told]:
         from reportdl.batch.summary import refused
         from reportdl.batch.words import BLANK, Told, Tone, counted
 
@@ -161,7 +162,8 @@ class _Plan:
         if self.bad or self.repeats:
             yield BLANK
         reports = counted(self.jobs.total(), "report")
-        pace = "by a crew's workers" if settings.engine == "celery" else f"{at_once} at a time"
+        several = " to ".join(str(pace) for pace in dict.fromkeys((paces[0], paces[-1])))
+        pace = "by a crew's workers" if settings.engine == "celery" else f"{several} at a time"
         said = f"{reports} would be downloaded to {settings.to}, {pace}{self._whose()}."
         yield Told(text=said, tone=Tone.HEAD, hang=2)
         if self.done:

@@ -437,3 +437,16 @@ def test_servers_that_cannot_be_used_are_named_before_anything(desk, more, probl
     assert ran.code == 2
     assert problem in ran.err
     assert [path.name for path in desk.folder.iterdir()] == ["night.csv"]
+
+
+@pytest.mark.parametrize(("own", "pace"), [((2, 2), "2 at a time"), ((2, None), "2 to 4 at a time")])
+def test_a_dry_run_says_the_pace_that_each_server_has_for_itself(desk, own, pace):
+    lines = [
+        f'[{name}]\nurl = "https://mi-{name}.example.com"\n' + (f"jobs = {jobs}\n" if jobs else "")
+        for name, jobs in zip(("emea", "us"), own, strict=True)
+    ]
+    (desk.folder / "servers.toml").write_text("\n".join(lines))
+    (desk.folder / "night.csv").write_text("server,element,format\nemea,1042,csv\nus,1042,csv\n")
+    ran = desk.run("batch", "night.csv", "--dry-run", "--servers", "servers.toml", url=None)
+    assert ran.code == 0
+    assert f"2 reports would be downloaded to {desk.folder}, {pace} on each server.\n" in ran.err
