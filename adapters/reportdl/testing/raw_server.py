@@ -240,7 +240,9 @@ class RawServer:
             seen = Seen(connection=number, head=head + b"\r\n\r\n", body=b"")
             wanted = int((seen.all("content-length") or ["0"])[0])
             while len(pending) < wanted:
-                pending += connection.recv(65_536)
+                if not (data := connection.recv(65_536)):
+                    return  # it left inside a body: no request has come
+                pending += data
             seen = Seen(connection=number, head=seen.head, body=pending[:wanted])
             pending = pending[wanted:]
             with self._changed:
