@@ -12,11 +12,10 @@ from typing import Final, TypedDict, assert_never, final
 
 from reportdl.drivers import Driven
 from reportdl.transports.memory import MemoryServer, Weather, drive
-from reportdl_core.commands import Check, Command, Get, Init, ListFormats, Request, Run
+from reportdl_core.commands import Check, Get, Init, ListFormats, Request, Run
 from reportdl_core.download import Download
 from reportdl_core.endpoint import Endpoint, SessionView
 from reportdl_core.endpoint_messages import Kind, Report
-from reportdl_core.events import Event
 from reportdl_core.job import Job
 from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Policy
@@ -78,7 +77,6 @@ class MemoryEndpoint:
             weather=self._weather,
         )
         self._now = 0.0
-        self._next = 1
 
     @property
     def now(self) -> float:
@@ -114,45 +112,18 @@ class MemoryEndpoint:
     ) -> Outcome:
         """Do one job from `formats` to the file, or to the reason why there is none. Never raises for the latter."""
         job = Job(element=element, segment=segment, format=format)
-        download = Download(job, policy=policy, seed=seed, now=self._now, number=self._next)
+        download = Download(job, policy=policy, seed=seed, now=self._now)
         self.drive(download)
         assert download.outcome is not None
         return download.outcome
 
     def drive(self, driven: Driven) -> None:
         """Drive a `Session`, a `Download` or something of your own to its end, from `now` on."""
-        watched = _Watched(driven)
-        self._now = drive(watched, self.server, now=self._now)
-        self._next = watched.last + 1
+        self._now = drive(driven, self.server, now=self._now)
 
     def _weather(self, request: Request, nth: int) -> Weather:
         coming = self._coming[_state(request)]
         return coming.popleft() if coming else Weather()
-
-
-class _Watched:
-    """Passes all on, and remembers the highest number: the next job's must be new to the network as well."""
-
-    def __init__(self, driven: Driven) -> None:
-        self._driven = driven
-        self.last = max((command.number for command in driven.outstanding), default=0)
-
-    @property
-    def outcome(self) -> object:
-        return self._driven.outcome
-
-    @property
-    def outstanding(self) -> tuple[Command, ...]:
-        return self._driven.outstanding
-
-    @property
-    def alarm(self) -> tuple[float, Event]:
-        return self._driven.alarm
-
-    def receive(self, event: Event, *, now: float) -> tuple[Command, ...]:
-        new = self._driven.receive(event, now=now)
-        self.last = max(self.last, *(command.number for command in new), 0)
-        return new
 
 
 def _taking(seconds: float | Generation) -> Generation:

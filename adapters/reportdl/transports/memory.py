@@ -24,6 +24,7 @@ from reportdl_core.endpoint_messages import (
     Answer,
     Called,
     Discard,
+    Disconnected,
     EndpointCommand,
     FileSent,
     Formats,
@@ -91,7 +92,8 @@ class MemoryServer:
 
     `report(element, segment)` is the catalog; `generation(report, format)` says how many seconds generating takes, and
     raises ValueError with a message where it fails; `weather(request, nth)` is asked for the nth request of all.
-    `asked` lists every request that reached the server, by state word.
+    `asked` lists every request that reached the server, by state word. Calls have numbers of the server's own, so that
+    jobs which number their commands alike may follow each other.
     """
 
     def __init__(
@@ -108,30 +110,37 @@ class MemoryServer:
         self._report, self._generation, self._content, self._weather = report, generation, content, weather
         self._happenings: list[_Happening] = []
         self._order = 0
-        self._inbox: list[Event] = []
+        self._inbox: list[tuple[int, Event]] = []
         self._calls: dict[int, tuple[Request, Weather]] = {}
-        self._cancelled: set[int] = set()
+        self._awaited: dict[int, int] = {}  # the client's commands that wait for an answer, and their calls
 
     def send(self, command: Request | RenewCredentials, *, now: float) -> None:
         """Begin to carry out a command."""
-        if isinstance(command, RenewCredentials):
-            self._at(now, lambda _now: self._inbox.append(CredentialsRenewed(number=command.number)))
-            return
         self._order += 1
-        number, weather = self._order, self._weather(command, self._order)
+        number = self._awaited[command.number] = self._order
+        if isinstance(command, RenewCredentials):
+            self._at(now, lambda _now: self._inbox.append((number, CredentialsRenewed(number=command.number))))
+            return
+        weather = self._weather(command, number)
         self._calls[number] = (command, weather)
         match weather.loss:
             case Loss.NOT_SENT | Loss.BEFORE:
                 sent = Sent.NOT_SENT if weather.loss is Loss.NOT_SENT else Sent.UNKNOWN
-                self._at(now + weather.there, lambda _now: self._lose(command, sent))
+                self._at(now + weather.there, lambda _now: self._lose(number, command, sent))
             case Loss.NONE | Loss.AFTER:
                 self._at(now + weather.there, lambda at: self._arrive(number, command, at))
             case _:
                 assert_never(weather.loss)
 
-    def cancel(self, number: int) -> None:
-        """The client does not wait for this command's answer any more; what it caused at the server stays."""
-        self._cancelled.add(number)
+    def cancel(self, number: int, *, now: float) -> None:
+        """The client does not wait for this command's answer any more; nothing where it has had it.
+
+        It hangs up, which the server hears of as late as of anything, and does with as it is told to (D7).
+        """
+        call = self._awaited.pop(number, None)
+        if call is not None and call in self._calls:
+            left = Disconnected(number=call)
+            self._at(now + self._calls[call][1].there, lambda at: self._obey(self.endpoint.receive(left, now=at), at))
 
     def next_at(self) -> float:
         """When the next thing happens; infinity where nothing will."""
@@ -147,14 +156,18 @@ class MemoryServer:
         while self._happenings and self._happenings[0].at <= now:
             heapq.heappop(self._happenings).do(now)
         arrived, self._inbox = self._inbox, []
-        return [event for event in arrived if event.number not in self._cancelled]
+        # An answer may find its client gone, and the next one waiting under the same number (I7).
+        wanted = [event for call, event in arrived if self._awaited.get(event.number) == call]
+        for event in wanted:
+            del self._awaited[event.number]
+        return wanted
 
     def _at(self, when: float, do: Callable[[float], None]) -> None:
         self._order += 1
         heapq.heappush(self._happenings, _Happening(when, self._order, do))
 
-    def _lose(self, command: Request, sent: Sent) -> None:
-        self._inbox.append(Lost(number=command.number, sent=sent, message="lost on the way"))
+    def _lose(self, number: int, command: Request, sent: Sent) -> None:
+        self._inbox.append((number, Lost(number=command.number, sent=sent, message="lost on the way")))
 
     def _arrive(self, number: int, command: Request, now: float) -> None:
         job = command.job
@@ -218,7 +231,7 @@ class MemoryServer:
         asked, weather = self._calls[number]
         if weather.loss is Loss.AFTER:
             event = Lost(number=asked.number, sent=Sent.UNKNOWN, message="lost on the way back")
-        self._at(now + weather.back, lambda _now: self._inbox.append(event))
+        self._at(now + weather.back, lambda _now: self._inbox.append((number, event)))
 
 
 def _event(asked: Request, reply: Reply) -> Event:
@@ -239,19 +252,26 @@ def _event(asked: Request, reply: Reply) -> Event:
 
 
 def drive(driven: Driven, server: MemoryServer, *, now: float = 0.0) -> float:
-    """Execute commands until there is an outcome; returns the virtual time at which it came."""
+    """Execute commands until there is an outcome; returns the virtual time at which it came.
+
+    Whatever still runs then is cancelled, and also where `driven` raises (D38).
+    """
     running: set[int] = set()
-    while driven.outcome is None:
-        outstanding = {command.number: command for command in driven.outstanding}
-        for number in running - outstanding.keys():
-            server.cancel(number)
-        for number in sorted(outstanding.keys() - running):
-            command = outstanding[number]
-            if not isinstance(command, Wait | Finish | LookUp):  # a look-up is no matter of the endpoint
-                server.send(command, now=now)
-        running = set(outstanding)
-        when, late = driven.alarm
-        now = max(now, min(server.next_at(), when))
-        for event in server.pass_time(now=now) or ([late] if now >= when else []):
-            driven.receive(event, now=now)
+    try:
+        while driven.outcome is None:
+            outstanding = {command.number: command for command in driven.outstanding}
+            for number in sorted(running - outstanding.keys()):
+                server.cancel(number, now=now)
+            for number in sorted(outstanding.keys() - running):
+                command = outstanding[number]
+                if not isinstance(command, Wait | Finish | LookUp):  # a look-up is no matter of the endpoint
+                    server.send(command, now=now)
+            running = set(outstanding)
+            when, late = driven.alarm
+            now = max(now, min(server.next_at(), when))
+            for event in server.pass_time(now=now) or ([late] if now >= when else []):
+                driven.receive(event, now=now)
+    finally:
+        for number in sorted(running):
+            server.cancel(number, now=now)
     return now
