@@ -8,11 +8,14 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
+from reportdl.errands import Exchanging
 from reportdl.testing.canned import (
     FILE,
     JSON,
@@ -39,7 +42,34 @@ from reportdl_core.events import (
 __all__ = ["BodyContract"]
 
 _PATIENCE = 5.0  # seconds: half of what a body may stall here
+_CODED: Mapping[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    # Not the real thing: who decodes by itself fails over it, who hands on does not look.
+    "br": lambda body: b"br" + body,
+    "zstd": lambda body: b"zstd" + body,
+}
 _FRAMINGS = ("chunked", "one large chunk", "by its length", "by the connection's end")
+
+
+class _Overheard:
+    """An exchange that keeps what a transport tells it."""
+
+    def __init__(self, exchange: Exchanging) -> None:
+        self._exchange = exchange
+        self.headers: list[tuple[str, str]] = []
+        self.fed = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._exchange, name)
+
+    def head(self, status: int, headers: Iterable[tuple[str, str]]) -> bool:
+        self.headers = list(headers)
+        return self._exchange.head(status, self.headers)
+
+    def feed(self, data: bytes) -> bool:
+        self.fed += data
+        return self._exchange.feed(data)
 
 
 class BodyContract(Staged):
@@ -134,10 +164,24 @@ class BodyContract(Staged):
     def test_coded_bytes_are_handed_on_as_they_came(self, stage: Stage) -> None:
         coded = gzip.compress(PDF)
         stage.serve(lambda _: Answer(data=message(200, {**FILE, "Content-Encoding": "gzip"}, coded)))
-        sink = MemorySink()
-        event = stage.perform(Get, sink)
+        sink, said = MemorySink(), list[tuple[int, int | None]]()
+        event = stage.perform(Get, errands=stage.errands(sink, lambda *counts: said.append(counts)))
         assert isinstance(event, FileReceived)
         assert sink.published == PDF
+        assert said[-1] == (len(coded), len(coded))
+
+    @pytest.mark.parametrize("coding", _CODED)
+    @pytest.mark.rules("D34", "D36")
+    def test_nothing_is_decoded_on_the_way(self, stage: Stage, coding: str) -> None:
+        coded = {state: _CODED[coding](body) for state, body in (("check", b'{"status": "READY"}'), ("get", PDF))}
+        said = {**FILE, "Content-Encoding": coding}
+        stage.serve(lambda seen: Answer(data=message(200, said, coded[seen.state])))
+        for kind in (Check, Get):
+            errand = stage.errand(stage.command(kind))
+            overheard = _Overheard(errand.exchange)
+            stage.carry(replace(errand, exchange=cast("Exchanging", overheard))).event()
+            assert {name.lower(): value for name, value in overheard.headers}["content-encoding"] == coding
+            assert overheard.fed == coded[kind.__name__.lower()]
 
     @pytest.mark.rules("D24")
     def test_header_bytes_are_handed_on_as_latin_1(self, stage: Stage) -> None:

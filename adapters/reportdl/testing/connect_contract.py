@@ -16,7 +16,7 @@ from reportdl.testing.canned import WAKE, good_answer
 from reportdl.testing.full_queue import FullQueue
 from reportdl.testing.raw_server import Answer, RawServer, Then
 from reportdl.testing.stage import Begun, Stage
-from reportdl.testing.staging import Staged
+from reportdl.testing.staging import Staged, certified
 from reportdl_core.commands import Check, Run
 from reportdl_core.events import Event, Lost, Sent
 
@@ -46,6 +46,18 @@ class ConnectContract(Staged):
 
         with RawServer(good_answer, greet=greet) as server:
             yield server, begun
+
+    @pytest.mark.parametrize("scheme", ["https"], indirect=True)
+    @pytest.mark.parametrize("name", ["localhost", "127.0.0.2"])
+    @pytest.mark.parametrize("kind", [Run, Check])
+    @pytest.mark.rules("I3")
+    def test_a_certificate_for_another_host_is_refused(self, stage: Stage, kind: type[Any], name: str) -> None:
+        with RawServer(good_answer, tls=certified(name)) as server:
+            stage.reach(server.url)
+            assert _not_sent(stage.perform(kind))
+            stage.close_transport()
+            assert server.all_left(timeout=WAKE)
+        assert server.seen == ()
 
     @pytest.mark.rules("I3", "D35")
     def test_a_connection_that_nobody_takes_is_given_up_in_time(

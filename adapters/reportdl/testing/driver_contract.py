@@ -22,7 +22,7 @@ from reportdl.testing.memory_sink import MemorySink
 from reportdl.testing.raw_server import Answer, RawServer, Seen, Then, message
 from reportdl.testing.stage import Stage
 from reportdl.testing.staging import Staged
-from reportdl_core.commands import Command
+from reportdl_core.commands import Command, Init
 from reportdl_core.download import Download
 from reportdl_core.errors import Reason
 from reportdl_core.events import Event, Lost, WaitElapsed
@@ -257,6 +257,16 @@ class AsyncDriverContract(DriverContract):
         assert _no_more(server)
         stage.close_transport()
         assert server.all_left(timeout=WAKE)
+
+    @pytest.mark.rules("D38")
+    def test_cancelled_before_it_began_a_kept_connection_carries_nothing(self, stage: Stage) -> None:
+        # Over a new one it would have to wait, and end; over a kept one it might leave without a wait.
+        server, sink = stage.serve(good_answer), MemorySink()
+        stage.perform(Init)
+        stage.begin_drive(self._download(stage), stage.errands(sink), after=0).result(10.0)
+        stage.close_transport()
+        assert server.all_left(timeout=WAKE)
+        assert server.states == ["init"]
 
     def _cancelled(self, stage: Stage, server: RawServer, sink: MemorySink, future: Any) -> None:
         began = time.monotonic()

@@ -63,10 +63,18 @@ class Seen:
         """The last word of the path: formats, init, run, check, get, get_token."""
         return self.target.partition(b"?")[0].rpartition(b"/")[2].decode("latin-1")
 
+    @property
+    def headers(self) -> dict[str, list[str]]:
+        """Every header by its name in lower case, with all its values."""
+        found: dict[str, list[str]] = {}
+        for line in self.head.decode("latin-1").split("\r\n")[1:-2]:
+            name, _, value = line.partition(":")
+            found.setdefault(name.lower(), []).append(value.strip())
+        return found
+
     def all(self, name: str) -> list[str]:
         """Every value of a header."""
-        lines = (line.partition(b":") for line in self.head.split(b"\r\n")[1:])
-        return [value.strip().decode("latin-1") for key, _, value in lines if key.decode("latin-1").lower() == name]
+        return self.headers.get(name, [])
 
 
 def message(status: int, headers: Mapping[str, str], body: bytes, *, length: int | None = None) -> bytes:

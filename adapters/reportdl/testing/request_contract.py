@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from reportdl.credentials import ApplicationKey, Bearer
+from reportdl.errands import Errand
 from reportdl.testing.canned import (
     CHECKING,
     JSON,
+    OK,
+    WAKE,
     WHOLE,
     good_answer,
     setting,
@@ -23,10 +26,11 @@ from reportdl.testing.canned import (
 from reportdl.testing.raw_server import Answer, Seen, Then, message
 from reportdl.testing.stage import CREDENTIAL, TOKEN, Stage
 from reportdl.testing.staging import Staged
-from reportdl_core.commands import Check, Get, Init, ListFormats, RenewCredentials, Run
+from reportdl_core.commands import Check, Get, Init, ListFormats, LookUp, RenewCredentials, Run
 from reportdl_core.errors import Refusal
 from reportdl_core.events import (
     CredentialsRenewed,
+    Event,
     FileReceived,
     FormatsListed,
     Lost,
@@ -37,7 +41,23 @@ from reportdl_core.events import (
     TokenIssued,
 )
 
-__all__ = ["RequestContract"]
+__all__ = ["RequestContract", "unasked"]
+
+
+def unasked(seen: Seen, errand: Errand) -> dict[str, list[str]]:
+    """The headers that came otherwise than the errand says: left out, added, changed or said twice; {} if none.
+
+    A transport's own are Host, a body's Content-Length, and whether the connection is kept where the errand leaves it
+    open.
+    """
+    asked = {name.lower(): [value] for name, value in errand.headers.items()}
+    asked["host"] = [errand.origin.authority]
+    if errand.body:
+        asked["content-length"] = [str(len(errand.body))]
+    came = seen.headers
+    if came.get("connection") in (["close"], ["keep-alive"]):
+        asked.setdefault("connection", came["connection"])
+    return {name: came.get(name, []) for name in asked.keys() | came.keys() if asked.get(name) != came.get(name)}
 
 
 class RequestContract(Staged):
@@ -94,6 +114,31 @@ class RequestContract(Staged):
         assert seen.all("user-agent")[0].startswith("reportdl/")
         for absent in ("authorization", "cookie", "content-length", "transfer-encoding", "range", "expect"):
             assert seen.all(absent) == []
+
+    @pytest.mark.parametrize("kind", [ListFormats, Init, Run, Check, Get, LookUp, RenewCredentials])
+    @pytest.mark.rules("D23", "D34")
+    def test_no_header_is_left_out_added_or_changed(self, stage: Stage, kind: type[Any]) -> None:
+        server = stage.serve(lambda _: OK)
+        if kind is RenewCredentials:
+            stage.credentials = ApplicationKey(application_id="app", application_key="k3y", user="ann")
+        errand = stage.errand(stage.command(kind))
+        stage.carry(errand).event()
+        (seen,) = server.seen
+        assert unasked(seen, errand) == {}
+        assert seen.body == errand.body
+
+    @pytest.mark.parametrize("kind", [Run, Get])
+    @pytest.mark.rules("D38", "I3")
+    def test_what_is_cancelled_before_it_began_does_not_leave(self, stage: Stage, kind: type[Any]) -> None:
+        server = stage.serve(good_answer)
+        assert _unsent(stage.carry(stage.errand(stage.command(kind)), cancelled=True).event())
+        assert isinstance(stage.perform(ListFormats), FormatsListed)
+        if self.library is None:
+            # Over a connection that was kept, too. An async driver does not even begin: that is its own contract's.
+            assert _unsent(stage.carry(stage.errand(stage.command(kind)), cancelled=True).event())
+        stage.close_transport()
+        assert server.all_left(timeout=WAKE)
+        assert server.states == ["formats"]
 
     @pytest.mark.rules("D16")
     def test_a_bearer_token_goes_into_its_own_header(self, stage: Stage) -> None:
@@ -202,3 +247,7 @@ class RequestContract(Staged):
         assert len(server.seen) == 4
         for secret in (TOKEN, "t0k", "s3cr3t", CREDENTIAL):
             assert secret not in shown
+
+
+def _unsent(event: Event | None) -> bool:
+    return event is None or (isinstance(event, Lost) and event.sent is Sent.NOT_SENT)

@@ -23,11 +23,12 @@ from reportdl.origin import Origin
 from reportdl.testing.memory_sink import MemorySink
 from reportdl.testing.raw_server import Answer, RawServer, Seen
 from reportdl.transports import Flight, Transport
-from reportdl_core.commands import Check, Get, Init, ListFormats, RenewCredentials, Request, Run
+from reportdl_core.commands import Check, Get, Init, ListFormats, LookUp, RenewCredentials, Request, Run
 from reportdl_core.events import Event, Sent
 from reportdl_core.exchange import Progress
 from reportdl_core.job import Job
 from reportdl_core.policy import Policy
+from reportdl_core.questions import Elements
 from reportdl_core.secret import Secret
 
 if TYPE_CHECKING:
@@ -118,8 +119,10 @@ class Stage:
         return self._transport
 
     def command(self, kind: type[Any], token: str = TOKEN) -> Any:
-        """A command with the next number: `kind` is Init, Run, Check, Get, ListFormats or RenewCredentials."""
+        """A command with the next number: `kind` is any that needs a request."""
         self._number += 1
+        if kind is LookUp:
+            return LookUp(number=self._number, question=Elements(), deadline=_FAR)
         if kind is RenewCredentials:
             return RenewCredentials(number=self._number, deadline=_FAR)
         if kind in (Init, ListFormats):
@@ -139,7 +142,11 @@ class Stage:
         )
 
     def errand(
-        self, command: Request | RenewCredentials, sink: MemorySink | None = None, *, errands: Errands | None = None
+        self,
+        command: Request | RenewCredentials | LookUp,
+        sink: MemorySink | None = None,
+        *,
+        errands: Errands | None = None,
     ) -> Errand:
         """What a transport needs for one command, of a job of its own if none is given."""
         errand = (errands or self.errands(sink)).begin(command)
@@ -155,10 +162,13 @@ class Stage:
         errands: Errands | None = None,
     ) -> Begun:
         """Begin one request."""
-        errand = self.errand(self.command(kind, token), sink, errands=errands)
+        return self.carry(self.errand(self.command(kind, token), sink, errands=errands))
+
+    def carry(self, errand: Errand, *, cancelled: bool = False) -> Begun:
+        """Begin to carry out an errand. `cancelled` True cancels it before it has begun, as a driver may."""
         if self._portal is None:
-            return _BegunFlight(cast("Transport", self._transport).flight(errand))
-        return _BegunTask(self._portal, self._transport, errand)
+            return _BegunFlight(cast("Transport", self._transport).flight(errand), cancelled)
+        return _BegunTask(self._portal, self._transport, errand, cancelled)
 
     def perform(
         self,
@@ -194,7 +204,7 @@ class Stage:
     ) -> Future[None]:
         """The same for an async transport, as a future whose `cancel` cancels the task.
 
-        `after` cancels it by itself, after so many turns of the event loop.
+        `after` cancels it by itself, after so many turns of the event loop: 0 before it has begun.
         """
         import anyio
         import anyio.lowlevel
@@ -210,7 +220,9 @@ class Stage:
 
         async def play() -> None:
             async with anyio.create_task_group() as tasks:
-                if after is not None:
+                if after == 0:
+                    tasks.cancel_scope.cancel()
+                elif after is not None:
                     tasks.start_soon(cancel, tasks.cancel_scope, after)
                 try:
                     await drive(
@@ -236,9 +248,11 @@ class Begun:
 
 @final
 class _BegunFlight(Begun):
-    def __init__(self, flight: Flight) -> None:
+    def __init__(self, flight: Flight, cancelled: bool) -> None:
         self._flight = flight
         self._event: Future[Event] = Future()
+        if cancelled:
+            flight.cancel()
         threading.Thread(target=self._perform, daemon=True, name="stage").start()
 
     def _perform(self) -> None:
@@ -256,15 +270,20 @@ class _BegunFlight(Begun):
 
 @final
 class _BegunTask(Begun):
-    def __init__(self, portal: BlockingPortal, transport: AsyncTransport, errand: Errand) -> None:
-        self._transport, self._errand = transport, errand
+    def __init__(self, portal: BlockingPortal, transport: AsyncTransport, errand: Errand, cancelled: bool) -> None:
+        self._transport, self._errand, self._cancelled = transport, errand, cancelled
         self._ended = threading.Event()
         self._event = portal.start_task_soon(self._perform)
 
-    async def _perform(self) -> Event:
+    async def _perform(self) -> Event | None:
+        import anyio
+
         event: Event | None = None
         try:
-            event = await self._transport.perform(self._errand)
+            with anyio.CancelScope() as scope:
+                if self._cancelled:
+                    scope.cancel()
+                event = await self._transport.perform(self._errand)
             return event
         finally:
             if event is None:  # what a driver does

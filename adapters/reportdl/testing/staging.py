@@ -17,7 +17,7 @@ from reportdl.network import Network
 from reportdl.testing.raw_server import RawServer
 from reportdl.testing.stage import MakeTransport, Stage
 
-__all__ = ["Staged", "staged"]
+__all__ = ["Staged", "authorities", "certified", "staged"]
 
 
 def staged(
@@ -30,20 +30,28 @@ def staged(
     """A stage for a scheme; certificates for https are made in `folder`."""
     if scheme == "http":
         return Stage(make, library=library, peer=peer)
-    tls, authority = _certified()
+    network = Network(ca_bundle=authorities(folder), proxy="")
+    return Stage(make, library=library, server_tls=certified("127.0.0.1", "localhost"), network=network, peer=peer)
+
+
+def authorities(folder: Path) -> Path:
+    """The PEM file, in `folder`, of the one authority that vouches for every certificate made here."""
     bundle = folder / "authority.pem"
-    bundle.write_bytes(authority)
-    return Stage(make, library=library, server_tls=tls, network=Network(ca_bundle=bundle, proxy=""))
+    bundle.write_bytes(_authority().cert_pem.bytes())
+    return bundle
 
 
 @functools.cache
-def _certified() -> tuple[ssl.SSLContext, bytes]:
-    """A server's context for 127.0.0.1, and the PEM of the authority that vouches for it."""
-    trustme = pytest.importorskip("trustme")
-    authority = trustme.CA()
+def certified(*names: str) -> ssl.SSLContext:
+    """A server's context, with a certificate for these names and addresses alone."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(tls)
-    return tls, authority.cert_pem.bytes()
+    _authority().issue_cert(*names).configure_cert(tls)
+    return tls
+
+
+@functools.cache
+def _authority() -> Any:
+    return pytest.importorskip("trustme").CA()
 
 
 class Staged:
