@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import pytest
 
@@ -18,6 +19,8 @@ from reportdl.testing.raw_server import RawServer
 from reportdl.testing.stage import MakeTransport, Stage
 
 __all__ = ["Staged", "authorities", "certified", "staged"]
+
+_MAKING: Final = threading.Lock()
 
 
 def staged(
@@ -49,8 +52,13 @@ def certified(*names: str) -> ssl.SSLContext:
     return tls
 
 
-@functools.cache
 def _authority() -> Any:
+    with _MAKING:  # two threads that come first must not get two authorities, of which neither knows the other's
+        return _made()
+
+
+@functools.cache
+def _made() -> Any:
     return pytest.importorskip("trustme").CA()
 
 
