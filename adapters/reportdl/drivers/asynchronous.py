@@ -22,8 +22,9 @@ from reportdl_core.events import Event, Sent
 
 __all__ = ["drive", "loop_clock", "under_asyncio"]
 
-Post = MemoryObjectSendStream[Event | Exception]
-Inbox = MemoryObjectReceiveStream[Event | Exception]
+Answer = Event | BaseException
+Post = MemoryObjectSendStream[Answer]
+Inbox = MemoryObjectReceiveStream[Answer]
 
 
 async def drive(
@@ -36,8 +37,9 @@ async def drive(
 ) -> None:
     """Execute commands until there is an outcome. Cancelled at any await, it ends all that runs first (D38)."""
     clock = clock or loop_clock()
-    post, inbox = anyio.create_memory_object_stream[Event | Exception](math.inf)
-    failure: Exception | None = None
+    post, inbox = anyio.create_memory_object_stream[Answer](math.inf)
+    failure: BaseException | None = None
+    cancellation = anyio.get_cancelled_exc_class()
     with post, inbox:
         async with anyio.create_task_group() as tasks:
             alone: list[tuple[Errand, anyio.CancelScope]] = []
@@ -66,7 +68,9 @@ async def drive(
                         conductor.take(await _until(patience, *alone.pop(), transport))
                     else:
                         conductor.take(await _next(inbox, patience))
-            except Exception as error:  # noqa: BLE001 - carried round the task group, which would wrap it into a group
+            except cancellation:
+                raise
+            except BaseException as error:  # noqa: BLE001 - carried round the task group, which would wrap it into a group
                 failure = error
             if failure is not None:  # not while it is handled: what is cancelled would have it as its context
                 tasks.cancel_scope.cancel()
@@ -92,15 +96,13 @@ def under_asyncio() -> bool:
         return False
 
 
-async def _next(inbox: Inbox, patience: float) -> Event | Exception | None:
+async def _next(inbox: Inbox, patience: float) -> Answer | None:
     with anyio.move_on_after(patience):
         return await inbox.receive()
     return None
 
 
-async def _until(
-    patience: float, errand: Errand, scope: anyio.CancelScope, transport: AsyncTransport
-) -> Event | Exception | None:
+async def _until(patience: float, errand: Errand, scope: anyio.CancelScope, transport: AsyncTransport) -> Answer | None:
     scope.deadline = anyio.current_time() + patience
     return await _performed(errand, transport, scope)
 
@@ -111,19 +113,19 @@ async def _perform(errand: Errand, transport: AsyncTransport, scope: anyio.Cance
         post.send_nowait(answer)
 
 
-async def _performed(errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope) -> Event | Exception | None:
-    answer: Event | Exception | None = None
+async def _performed(errand: Errand, transport: AsyncTransport, scope: anyio.CancelScope) -> Answer | None:
+    answer: Answer | None = None
     try:
         with scope:
             await anyio.lowlevel.checkpoint_if_cancelled()  # a pooled connection would let it leave without a wait
             answer = await transport.perform(errand)
-    except Exception as error:  # noqa: BLE001 - a bug in a transport or a sink must not leave the driver waiting for ever
-        answer = error
-    except BaseException as cancelled:
+    except anyio.get_cancelled_exc_class() as cancelled:
         forget_variables(cancelled)  # it may come out chained to the caller's own exception
         raise
+    except BaseException as error:  # noqa: BLE001 - a bug in a transport or a sink must not leave the driver waiting for ever
+        answer = error
     finally:
-        if answer is None or isinstance(answer, Exception):
+        if answer is None or isinstance(answer, BaseException):
             # Cancelled or failed: nothing of a file may stay (I10). A transport never gets to say it itself.
             errand.exchange.lost(sent=Sent.UNKNOWN, message="cancelled")
     return answer

@@ -98,7 +98,11 @@ class Conductor(Generic[W]):
 
 
 def forget_variables(error: BaseException) -> None:
-    """Clear the frames that an exception has passed, and those chained to it: their lines stay (D39)."""
+    """Clear the frames that an exception has passed, and those chained to it: their lines stay (D39).
+
+    Of a cancellation or an interrupt the chain is cut instead. It holds what its sender was handling: under trio an
+    exception of another task, whose frames go on, and to clear a coroutine that waits is to close it.
+    """
     links: list[BaseException | None] = [error]
     seen: set[int] = set()
     while links:
@@ -107,4 +111,8 @@ def forget_variables(error: BaseException) -> None:
             continue
         seen.add(id(link))
         traceback.clear_frames(link.__traceback__)
-        links += (link.__cause__, link.__context__, *getattr(link, "exceptions", ()))
+        links += getattr(link, "exceptions", ())
+        if isinstance(link, Exception):
+            links += (link.__cause__, link.__context__)
+        else:
+            link.__cause__ = link.__context__ = None
