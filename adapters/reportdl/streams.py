@@ -41,10 +41,12 @@ class StreamSink(Spooling):
         self._directory: str = os.path.abspath(chosen)
 
     def prepare(self, job: Job) -> None:
-        """Find out now whether the job's file can wait in the temporary folder. Raises TargetUnusable."""
-        stream: object = self._stream  # callers without a type checker hand in `sys.stdout`
-        if isinstance(stream, io.TextIOBase):
-            raise TargetUnusable("the stream takes text; hand in its `buffer`")
+        """Find out now whether the stream takes bytes, and the job's file can wait in the temporary folder.
+
+        Raises TargetUnusable.
+        """
+        if (reason := _unfit(self._stream)) is not None:
+            raise TargetUnusable(reason)
         try:
             status(os.path.join(self._directory, file_name(None, job=job)))
             sweep_once(self._directory)
@@ -60,14 +62,17 @@ class StreamSink(Spooling):
             raise explained(error, f"cannot write to {self._directory!r}") from error
 
     def publish(self, *, length_verified: bool, warnings: tuple[str, ...]) -> Receipt:
-        """Write the whole file to the stream. Raises NotKept, which names what was kept (D44)."""
+        """Write the whole file to the stream. Raises NotKept, which names what was kept (D44).
+
+        Whatever a stream raises: it may be another library's, and its exceptions too.
+        """
         spool, offer = self._current()
         name = file_name(offer.filename, job=offer.job)
         try:
             for chunk in spool.chunks():
                 self._write_out(memoryview(chunk))
             self._stream.flush()
-        except (*FAILURES, ValueError) as error:  # ValueError: the stream was closed
+        except Exception as error:  # noqa: BLE001 - the token is spent, and this is the only copy
             self._refuse(error, "the stream did not take the file", f"{os.path.join(spool.directory, name)}.part")
         self.discard()
         return receipt_of(None, name, spool, offer, length_verified, warnings)
@@ -87,3 +92,17 @@ class StreamSink(Spooling):
         """Keep the bytes as `<name>.unverified` in the temporary folder (D22); return the path, or None. No errors."""
         spool, offer = self._current()
         return self._kept(os.path.join(spool.directory, f"{file_name(offer.filename, job=offer.job)}.unverified"))
+
+
+def _unfit(stream: object) -> str | None:
+    """Why bytes cannot go there, as far as that can be known without writing; None where nothing speaks against it."""
+    # A caller without a type checker hands in `sys.stdout`; the module `tempfile` hides a stream in its wrapper.
+    if isinstance(stream, io.TextIOBase) or isinstance(getattr(stream, "file", None), io.TextIOBase):
+        return "the stream takes text; hand in its `buffer`, or open it in binary mode"
+    if not all(callable(getattr(stream, name, None)) for name in ("write", "flush")):
+        return f"neither a path, as str or os.PathLike, nor a binary stream: {type(stream).__name__}"
+    if getattr(stream, "closed", False) is True:
+        return "the stream is closed"
+    writable = getattr(stream, "writable", None)
+    # Only a plain no counts: what is no stream of the standard library's may mean anything by the word.
+    return "the stream is open for reading only" if callable(writable) and writable() is False else None

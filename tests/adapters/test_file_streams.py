@@ -6,13 +6,17 @@ import hashlib
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import BinaryIO
 
 import pytest
 
+import reportdl
 from reportdl.files import StreamSink, TargetUnusable, destination
+from reportdl.server import LoopbackServer
 from reportdl_core.job import Job
 from reportdl_core.outcome import Receipt
 from reportdl_core.sink import NotKept, Offer, Sink
@@ -121,8 +125,41 @@ def closed() -> BinaryIO:
     return stream
 
 
+class BucketError(Exception):
+    """As the libraries of object stores raise: no OSError."""
+
+
+class Upload(io.RawIOBase):
+    """Writes into a bucket; fails at the first byte, or at the end of all, when it is flushed."""
+
+    def __init__(self, *, at_the_end: bool = False) -> None:
+        super().__init__()
+        self._at_the_end = at_the_end
+
+    def write(self, data: object) -> int:
+        if not self._at_the_end:
+            raise BucketError("403 from the bucket")
+        return len(data)  # type: ignore[arg-type]
+
+    def flush(self) -> None:
+        if not self.closed and self._at_the_end:
+            self._at_the_end = False
+            raise BucketError("403 from the bucket")
+
+
+class TextInDisguise:
+    """No stream of the standard library's, and it takes text."""
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+        self.write, self.flush, self.close = self._text.write, self._text.flush, self._text.close
+
+
 @pytest.mark.rules("D44")
-@pytest.mark.parametrize("make", [broken_pipe, closed, lambda: Grudging(1000)])
+@pytest.mark.parametrize(
+    "make",
+    [broken_pipe, closed, lambda: Grudging(1000), Upload, lambda: Upload(at_the_end=True), TextInDisguise],
+)
 def test_what_a_stream_does_not_take_is_kept_and_named(tmp_path: Path, make: object) -> None:
     assert callable(make)
     stream = make()
@@ -133,6 +170,55 @@ def test_what_a_stream_does_not_take_is_kept_and_named(tmp_path: Path, make: obj
     assert (tmp_path / "Sales.pdf.part").read_bytes() == BODY
     assert names(tmp_path) == ["Sales.pdf.part"]
     stream.close()
+
+
+@pytest.mark.rules("D44")
+def test_the_reason_is_in_the_words_of_the_streams_own_library(tmp_path: Path) -> None:
+    with pytest.raises(NotKept, match="did not take the file: 403 from the bucket; its 5,014 bytes are kept as"):
+        delivered(StreamSink(Upload(), directory=tmp_path))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "to", [b"/tmp/out.pdf", None, 1, SimpleNamespace(write=print)], ids=lambda to: type(to).__name__
+)
+def test_what_is_neither_a_path_nor_a_stream_is_refused_early(to: object) -> None:
+    with pytest.raises(TargetUnusable, match=f"neither a path.* nor a binary stream: {type(to).__name__}"):
+        destination(to, job=JOB)  # type: ignore[arg-type]
+
+
+def test_what_takes_no_bytes_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"")
+    with open(tmp_path / "there", "rb") as reading, pytest.raises(TargetUnusable, match="for reading only"):
+        destination(reading, job=JOB)
+    with pytest.raises(TargetUnusable, match="is closed"):
+        destination(closed(), job=JOB)
+    with tempfile.NamedTemporaryFile("w") as text, pytest.raises(TargetUnusable, match="binary mode"):
+        destination(text, job=JOB)  # type: ignore[arg-type]
+    with LoopbackServer() as server, reportdl.Client(server.url, credentials=reportdl.Token("any")) as client:
+        with pytest.raises(reportdl.TargetUnusable):
+            client.download(1042, format="csv", to=closed())
+        assert server.calls == ()
+
+
+def test_what_only_looks_unlike_a_stream_is_taken() -> None:
+    class Plain:
+        """As a web framework's response: no more than it needs, and a word that means something else."""
+
+        writable = "yes"
+
+        def __init__(self) -> None:
+            self.got = b""
+
+        def write(self, data: bytes) -> None:
+            self.got += data
+
+        def flush(self) -> None:
+            pass
+
+    plain = Plain()
+    sink = destination(plain, job=JOB)  # type: ignore[arg-type]
+    delivered(sink)
+    assert plain.got == BODY
 
 
 def test_a_text_stream_and_a_missing_folder_are_refused_early(tmp_path: Path) -> None:
