@@ -66,6 +66,11 @@ class Origin:
         standard = 443 if self.scheme == "https" else 80
         return host if self.port == standard else f"{host}:{self.port}"
 
+    @property
+    def loopback(self) -> bool:
+        """Whether the host is this machine by its name or address: what is sent there leaves it on no network."""
+        return _is_loopback(self.host)
+
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.path}"
 
