@@ -14,14 +14,16 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from operator import call
-from typing import final
+from types import CodeType, FrameType
+from typing import Any, final
 
 import pytest
 
 from reportdl import Client, Token
 from reportdl.cli.stops import Stopped, stoppable
 from reportdl.drivers import inbox as inboxes
-from reportdl.drivers.inbox import Inbox
+from reportdl.drivers import workers
+from reportdl.drivers.inbox import Inbox, _Bell
 from reportdl.errands import Errand
 from reportdl_core.events import Event, Sent
 
@@ -198,6 +200,81 @@ def test_signals_go_back_to_where_they_went() -> None:
             inbox.close()
         finally:
             assert signal.set_wakeup_fd(outer) == far.fileno()
+
+
+def interrupted_on_each_line(of: set[CodeType], call: Callable[[], None]) -> Iterator[int]:
+    """Make the call again and again, with Ctrl-C before its first line, then before its second, and so on."""
+    for line in range(1, 100):
+        left = line
+
+        def trace(frame: FrameType, event: str, arg: object) -> Any:
+            nonlocal left
+            if frame.f_code not in of:
+                return None
+            if event == "line":
+                left -= 1
+                if left == 0:
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            call()
+        except KeyboardInterrupt:
+            sys.settrace(before)
+            yield line
+        else:
+            return
+        finally:
+            sys.settrace(before)
+
+
+def test_ctrl_c_while_the_bell_is_taken_down_takes_it_down_all_the_same() -> None:
+    """Else a signal is written into whatever gets the descriptor's number next."""
+    outer = signal.set_wakeup_fd(-1)
+    bells: list[_Bell] = []
+
+    def once() -> None:
+        inbox: Inbox[int] = Inbox()
+        inbox.open()
+        assert inbox._bell is not None
+        bells.append(inbox._bell)
+        inbox.close()
+
+    lines = 0
+    try:
+        for lines in interrupted_on_each_line({_Bell.take_down.__code__, _Bell.unhook.__code__}, once):
+            assert signal.set_wakeup_fd(-1) == -1, f"line {lines}"
+    finally:
+        signal.set_wakeup_fd(outer)
+        for bell in bells:
+            bell._near.close()
+            bell._rope.close()
+    assert lines >= 5
+
+
+def test_ctrl_c_while_a_thread_is_started_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Thread.start` waits for the thread: that is where a signal is heard, and the thread runs by then."""
+    started: list[threading.Thread] = []
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        real(thread)
+        if thread.name == "reportdl":
+            started.append(thread)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(workers, "_idle", [])
+    monkeypatch.setattr(workers, "_LINGER", 0.05)
+    silent = Silent()
+    with pytest.raises(KeyboardInterrupt):
+        Client("http://127.0.0.1", credentials=Token("t"), transport=silent).formats(1042)
+    assert (silent.asked, silent.cancelled) == (1, 1)
+    [thread] = started
+    thread.join(5.0)
+    assert not thread.is_alive()
 
 
 def test_an_event_loop_hears_the_signal_that_came_while_one_of_its_callbacks_waited() -> None:

@@ -49,7 +49,11 @@ class Inbox(Generic[T]):
     def close(self) -> None:
         """Listen no more. What is put in afterwards wakes nobody."""
         if self._bell is not None:
-            self._bell.take_down()
+            try:
+                self._bell.take_down()
+            except BaseException:  # Ctrl-C: signals would be written into a descriptor that is somebody else's soon
+                self._bell.unhook()
+                raise
 
     def put(self, item: T) -> None:
         """Hand it over, and wake who waits."""
@@ -94,14 +98,18 @@ class _Bell:
             self._before = signal.set_wakeup_fd(self._rope.fileno(), warn_on_full_buffer=False)
 
     def take_down(self) -> None:
-        """Have signals ring what they rang before."""
-        if self._hung:
-            self._hung = False
-            with suppress(ValueError):
-                signal.set_wakeup_fd(self._before)
+        """Unhook it, and put it away."""
+        self.unhook()
         with self._lock:
             self._near.close()
             self._rope.close()
+
+    def unhook(self) -> None:
+        """Have signals ring what they rang before. May be asked again where it was interrupted."""
+        if self._hung:
+            with suppress(ValueError):
+                signal.set_wakeup_fd(self._before)
+            self._hung = False
 
     def ring(self) -> None:
         """From any thread. Full is as good as rung."""

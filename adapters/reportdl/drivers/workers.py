@@ -26,8 +26,10 @@ class Worker:
 
     __slots__ = ("_orders",)
 
-    def __init__(self) -> None:
+    def __init__(self, order: Callable[[Worker], None]) -> None:
         self._orders: SimpleQueue[Callable[[Worker], None]] = SimpleQueue()
+        # Before there is a thread: Ctrl-C may come out of its start, and a thread without an order would wait for ever.
+        self._orders.put(order)
         threading.Thread(target=self._work, daemon=True, name="reportdl").start()
 
     @staticmethod
@@ -36,8 +38,9 @@ class Worker:
         try:
             worker = _idle.pop()
         except IndexError:
-            worker = Worker()
-        worker._orders.put(order)
+            Worker(order)
+        else:
+            worker._orders.put(order)
 
     def free(self) -> None:
         """The order is done with: this thread may be given the next one."""
