@@ -6,7 +6,7 @@ never send anything itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, final
 
@@ -177,7 +177,7 @@ class Errands:
             return Refused(number=command.number, refusal=Refusal.CREDENTIALS, message="no credential yet")
         self._version = version
         # A server that shows what it was sent must not make us show the credential (D39).
-        hidden = tuple(Secret(value.rpartition(" ")[2]) for _, value in vouching)
+        hidden = tuple(_secrets_in(vouching))
         if isinstance(command, LookUp):
             return self._errand(LookupExchange(command, policy=self._policy, hidden=hidden), vouching)
         sink = self._sink if isinstance(command, Get) else None
@@ -212,3 +212,12 @@ class Errands:
             headers={"User-Agent": _AGENT, **alone, **dict(exchange.outgoing.headers), **dict(vouching)},
             exchange=exchange,
         )
+
+
+def _secrets_in(vouching: Iterable[tuple[str, str]]) -> Iterator[Secret]:
+    """What a server must not make us show: what follows the scheme, a token with a space in it as a whole first."""
+    for name, value in vouching:
+        whole = (value.partition(" ")[2] if name.lower() == "authorization" else "") or value
+        yield Secret(whole)
+        if " " in whole:
+            yield Secret(whole.rpartition(" ")[2])
