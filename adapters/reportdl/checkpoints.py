@@ -87,7 +87,7 @@ class Checkpoint:
         """What `sealed` wrote. Raises CheckpointUnusable for anything else, and under another key."""
         try:
             return _opened(line, seal)
-        except (ValueError, KeyError, TypeError, RecursionError, LocalProtocolError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError, LocalProtocolError) as error:
             # Never with the line itself in the text: it may be anything.
             raise CheckpointUnusable("the checkpoint is damaged: begin the job anew") from error
         except ReportdlError as error:
@@ -192,7 +192,7 @@ def gone_on(checkpoint: Checkpoint, *, origin: Origin, policy: Policy, now: floa
             # A clock that was set back in the meantime makes a token look younger, never the job's deadline.
             elapsed=max(0.0, time.time() - checkpoint.written),
         )
-    except (LocalProtocolError, InvalidJob) as error:
+    except (LocalProtocolError, InvalidJob, OverflowError) as error:
         raise CheckpointUnusable(f"the checkpoint is damaged ({error}): begin the job anew") from error
 
 

@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, Final, assert_never, final
 
-from reportdl.spool import FAILURES, Spool, numbered, sync_directory
+from reportdl.spool import FAILURES, Spool, mode_of_new_files, numbered, sync_directory
 from reportdl.spooling import Spooling, TargetUnusable, explained, reason_of, receipt_of, status, sweep_once, tried
 from reportdl.streams import StreamSink
 from reportdl_core.errors import LocalProtocolError
@@ -66,7 +66,7 @@ def _understood(target: str) -> _Folder | _Named:
 
     A link that the user named is followed, so that the file it points to is replaced and the link stays.
     """
-    shown = os.path.abspath(target)
+    shown = os.path.abspath(_without_parents(target))
     if os.path.isdir(shown) or target.endswith(tuple(filter(None, (os.sep, os.altsep)))):
         return _Folder(directory=shown)
     found = status(shown)  # following each folder on the way would cost a look at each
@@ -74,21 +74,31 @@ def _understood(target: str) -> _Folder | _Named:
     return _Named(directory=os.path.dirname(path), path=path, shown=shown)
 
 
+def _without_parents(target: str) -> str:
+    """What `..` means is for the system to say: behind a link it is not the folder that the text names."""
+    if os.pardir not in target:
+        return target
+    folder, name = os.path.split(target)
+    return os.path.realpath(target) if name == os.pardir else os.path.join(os.path.realpath(folder), name)
+
+
 @final
 class FileSink(Spooling):
     """A file, or a folder that takes its name from the server.
 
+    What is relative is relative to the current directory at `prepare`, whatever becomes of that one afterwards.
     `target` is a folder where it exists as one or ends in a separator (it is created then), and a file otherwise.
     Without a `clash`, a named file is replaced and a file in a folder gets a suffix (D24). A replaced file hands its
     permissions on; a new one gets what new files get. A link that the user named is followed; a link that has the
     name which the server chose is itself what is in the way.
     """
 
-    __slots__ = ("_clash", "_mode", "_place", "_target")
+    __slots__ = ("_absolute", "_clash", "_mode", "_place", "_target")
 
     def __init__(self, target: str | os.PathLike[str], *, clash: Clash | None = None) -> None:
         super().__init__()
         self._target = os.fspath(target)
+        self._absolute = ""
         self._clash = clash
         self._place: _Folder | _Named | None = None
         self._mode = 0o600
@@ -118,7 +128,9 @@ class FileSink(Spooling):
     def _found(self) -> _Folder | _Named:
         if not self._target:
             raise ValueError("the path is empty")
-        place = _understood(self._target)
+        if not self._absolute:
+            self._absolute = os.path.join(os.getcwd(), self._target)
+        place = _understood(self._absolute)
         match place:
             case _Folder():
                 os.makedirs(place.directory, exist_ok=True)
@@ -145,7 +157,7 @@ class FileSink(Spooling):
         """Create the spool in the folder of the target. Raises OSError, TargetUnusable."""
         try:
             self._place = self._found()
-            self._mode = tried(self._place.directory)
+            self._mode = mode_of_new_files(self._place.directory)  # asked anew: the umask may be another one by now
             self._start(self._place.directory, offer)
         except OSError as error:
             raise explained(error, f"cannot write to {self._target!r}") from error

@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final, cast, get_type_hints
 
+from reportdl.spool import write_anew
 from reportdl_core.errors import LocalProtocolError, ReportdlError
 from reportdl_core.policy import Policy
 
@@ -44,7 +45,7 @@ class Profile:
             return replace(policy, **said)
         except KeyError as error:
             raise ProfileUnusable(f"the profile says {error}, which is no member of a policy") from None
-        except (LocalProtocolError, ValueError, TypeError) as error:
+        except (LocalProtocolError, ValueError, TypeError, OverflowError) as error:
             raise ProfileUnusable(f"the profile's policy cannot be used: {error}") from None
 
 
@@ -57,7 +58,7 @@ def _member(kind: type[Any], value: object) -> object:
 
 
 def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
-    """Write the profile, replacing a file of that name. Raises OSError."""
+    """Write the profile, replacing a file of that name in one step: it hands its permissions on. Raises OSError."""
     said = {
         "profile": _VERSION,
         "server": profile.server,
@@ -66,7 +67,7 @@ def save_profile(profile: Profile, path: str | os.PathLike[str]) -> None:
         "broken": list(profile.broken),
         "readings": dict(profile.readings),
     }
-    Path(path).write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_anew(path, f"{json.dumps(said, indent=2, ensure_ascii=False)}\n".encode())
 
 
 def load_profile(path: str | os.PathLike[str]) -> Profile:

@@ -20,7 +20,7 @@ from typing import Final, final
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["FAILURES", "Spool", "mode_of_new_files", "numbered", "sweep", "sync_directory", "write_whole"]
+__all__ = ["FAILURES", "Spool", "mode_of_new_files", "numbered", "sweep", "sync_directory", "write_anew", "write_whole"]
 
 FAILURES: Final = (OSError, MemoryError)
 """What the system says when it cannot: no disk, no rights, no memory."""
@@ -223,14 +223,22 @@ def numbered(path: str) -> Iterator[str]:
 def mode_of_new_files(directory: str) -> int:
     """The permissions that a new file gets there. Raises OSError."""
     # By asking: the umask cannot be read without changing it for all threads, and a directory may have its own.
-    descriptor, path = _create(directory, 0o666)
+    descriptor, path = _created_for_a_look(directory)
     try:
         return stat.S_IMODE(os.fstat(descriptor).st_mode)
     finally:
         with suppress(*FAILURES):
             os.close(descriptor)
-        with suppress(*FAILURES):
-            os.unlink(path)
+        if path is not None:
+            with suppress(*FAILURES):
+                os.unlink(path)
+
+
+def _created_for_a_look(directory: str) -> tuple[int, str | None]:
+    if sys.platform == "linux":
+        with suppress(OSError):  # a file that never has a name costs a tenth; not all file systems have such
+            return os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o666), None
+    return _create(directory, 0o666)
 
 
 def sync_directory(directory: str) -> None:
@@ -249,10 +257,33 @@ def sync_directory(directory: str) -> None:
 
 def write_whole(path: str, data: bytes) -> None:
     """Put the bytes under the name in one step and durably, for the caller alone. Raises OSError; the old ones stay."""
+    _write(path, data, 0o600)
+
+
+def write_anew(path: str | os.PathLike[str], data: bytes) -> None:
+    """The same for what is nobody's secret: permissions as the old file has them or a new one gets them.
+
+    A link stays, and what it points to is replaced; what is no regular file, such as a pipe, is written to.
+    """
+    target = os.path.realpath(path)
+    try:
+        found = os.stat(path).st_mode
+    except FileNotFoundError:
+        found = stat.S_IFREG | mode_of_new_files(os.path.dirname(target))
+    if stat.S_ISREG(found):
+        _write(target, data, stat.S_IMODE(found))
+    else:
+        with open(path, "wb") as stream:
+            stream.write(data)
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
     spool = Spool(os.path.dirname(os.path.abspath(path)))
     try:
         spool.write(data)
         spool.seal()
+        if mode != 0o600:
+            spool.permit(mode)
         spool.replace(path)
         sync_directory(spool.directory)
     finally:

@@ -109,17 +109,17 @@ def sweep_once(directory: str) -> None:
     sweep(directory)
 
 
-def tried(directory: str) -> int:
-    """Find out that files can be created in a folder, by trying; the permissions they get. Raises OSError.
+def tried(directory: str) -> None:
+    """Find out that files can be created in a folder, by trying. Raises OSError.
 
     What was found holds for a second: a thousand jobs that begin at once need not try a thousand times.
     """
-    return _tried(directory, os.stat(directory).st_mode, int(time.monotonic()))
+    _tried(directory, os.stat(directory).st_mode, int(time.monotonic()))
 
 
 @functools.lru_cache(maxsize=16)
-def _tried(directory: str, mode: int, second: int) -> int:
-    return mode_of_new_files(directory)
+def _tried(directory: str, mode: int, second: int) -> None:
+    mode_of_new_files(directory)
 
 
 def reason_of(error: BaseException) -> str:

@@ -245,6 +245,12 @@ def test_what_is_nested_too_deep_is_refused() -> None:
         Checkpoint.opened("[" * 100_000, seal=SEAL)
 
 
+def test_a_number_that_no_clock_can_hold_is_refused() -> None:
+    line = {"version": 1, "origin": "https://h", "job": [1, 0, "csv"], "state": "INIT", "snapshot": {}, "token": None}
+    with pytest.raises(CheckpointUnusable, match="damaged"):
+        Checkpoint.opened(json.dumps({**line, "written": 10**400}), seal=SEAL)
+
+
 @pytest.mark.rules("D43")
 def test_a_damaged_snapshot_is_refused_before_anything_is_asked(running: Checkpoint) -> None:
     asked = Secret("token")
@@ -253,6 +259,8 @@ def test_a_damaged_snapshot_is_refused_before_anything_is_asked(running: Checkpo
         dataclasses.replace(running, snapshot={}),
         dataclasses.replace(running, job=reportdl.Job(element=1, format="csv"), token=asked),
         dataclasses.replace(running, written=float("-inf")),
+        dataclasses.replace(running, written=10**400),
+        *(dataclasses.replace(running, snapshot={**running.snapshot, name: 10**400}) for name in running.snapshot),
     ):
         with (
             reportdl.Client("https://mi.example.com", credentials=TOKEN) as client,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from reportdl import spool
+from reportdl import spool, spooling
 from reportdl.files import Clash, FileSink
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.job import Job
@@ -93,6 +93,39 @@ def test_the_receipts_path_is_absolute_whatever_was_given(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     assert delivered(FileSink(".")).path == tmp_path / "Sales.pdf"
     assert delivered(FileSink("named.pdf")).path == tmp_path / "named.pdf"
+
+
+@pytest.mark.parametrize("given", ["named.pdf", "./", "."])
+def test_what_was_relative_when_the_job_began_stays_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """A program may change its directory while a report is generated."""
+    (tmp_path / "asked").mkdir()
+    (tmp_path / "later").mkdir()
+    monkeypatch.chdir(tmp_path / "asked")
+    sink = FileSink(given)
+    sink.prepare(JOB)
+    monkeypatch.chdir(tmp_path / "later")
+    receipt = delivered(sink)
+    assert receipt.path == tmp_path / "asked" / receipt.filename
+    assert names(tmp_path / "asked") == [receipt.filename]
+    assert names(tmp_path / "later") == []
+
+
+@pytest.mark.parametrize("given", ["link/../named.pdf", "link/../"])
+def test_behind_a_link_the_folder_above_is_the_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there" / "below").mkdir(parents=True)
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "there" / "below")
+    monkeypatch.chdir(tmp_path / "here")
+    sink = FileSink(given)
+    sink.prepare(JOB)
+    receipt = delivered(sink)
+    assert receipt.path == tmp_path / "there" / receipt.filename
+    assert receipt.path.exists()
+    assert names(tmp_path / "here") == ["link"]
 
 
 @pytest.mark.rules("D24")
@@ -180,6 +213,28 @@ def test_a_named_file_is_replaced_and_hands_its_permissions_on(tmp_path: Path) -
 def test_a_new_file_has_the_permissions_of_new_files(tmp_path: Path, clash: Clash) -> None:
     assert delivered(FileSink(tmp_path / "new", clash=clash)).path == tmp_path / "new"
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_umask_that_changes_counts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a file that was to be its owner's alone could be read by others for a second's worth of jobs."""
+    monkeypatch.setattr(spooling.time, "monotonic", lambda: 1.0)
+    for mask, mode in ((0o022, 0o644), (0o077, 0o600), (0o002, 0o664)):
+        os.umask(mask)
+        sink = FileSink(tmp_path)
+        sink.prepare(JOB)
+        receipt = delivered(sink)
+        assert receipt.path is not None
+        assert stat.S_IMODE(receipt.path.stat().st_mode) == mode
+
+
+@pytest.mark.usefixtures("umask")
+def test_where_no_file_can_be_without_a_name_one_is_made_for_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_WRONLY | os.O_DIRECTORY)  # as a file system that has none says it
+    assert spool.mode_of_new_files(str(tmp_path)) == 0o640
+    assert names(tmp_path) == []
 
 
 @pytest.mark.rules("D24")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -118,6 +123,7 @@ BAD: list[tuple[Any, str]] = [
     ({"profile": 1, "server": "s", "examined": "e", "policy": {"silence": "long"}}, "cannot be used"),
     ({"profile": 1, "server": "s", "examined": "e", "policy": {"silence": True}}, "cannot be used"),
     ({"profile": 1, "server": "s", "examined": "e", "policy": {"first_check": -1}}, "cannot be used"),
+    ({"profile": 1, "server": "s", "examined": "e", "policy": {"silence": 10**400}}, "cannot be used"),
 ]
 
 
@@ -132,3 +138,45 @@ def test_a_profile_comes_back_as_it_was(tmp_path: Path) -> None:
     profile = Profile(server="https://mi.example.com", examined="now", policy={"strict": True, "restarts_lost": 2})
     save_profile(profile, tmp_path / "p.json")
     assert load_profile(tmp_path / "p.json").applied(Policy()) == Policy(strict=True, restarts_lost=2)
+
+
+def test_a_profile_is_replaced_in_one_step(tmp_path: Path) -> None:
+    """What cannot be written leaves the old one, which a job may be reading; a link and its permissions stay."""
+    old = Profile(server="https://mi.example.com", examined="before", policy={"strict": True})
+    save_profile(old, tmp_path / "p.json")
+    (tmp_path / "p.json").chmod(0o640)
+    (tmp_path / "link.json").symlink_to("p.json")
+    code = (
+        "import resource, signal\n"
+        "from reportdl.profile import Profile, save_profile\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60, resource.RLIM_INFINITY))\n"
+        "save_profile(Profile(server='https://mi.example.com', examined='after'), 'link.json')\n"
+    )
+    paths = os.pathsep.join(path or "." for path in sys.path)
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert "OSError: [Errno 27]" in ended.stderr
+    assert load_profile(tmp_path / "p.json") == old
+    save_profile(replace(old, examined="after"), tmp_path / "link.json")
+    assert load_profile(tmp_path / "p.json").examined == "after"
+    assert (tmp_path / "link.json").is_symlink()
+    assert stat.S_IMODE((tmp_path / "p.json").stat().st_mode) == 0o640
+    assert sorted(os.listdir(tmp_path)) == ["link.json", "p.json"]
+
+
+def test_a_profile_can_go_into_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        save_profile(Profile(server="s", examined="now"), tmp_path / "pipe")
+        assert json.loads(os.read(reader, 10_000))["examined"] == "now"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
