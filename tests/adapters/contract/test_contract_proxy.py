@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 import socket
+import ssl
 import threading
 from base64 import b64encode
 
 import pytest
+import trustme
 
 from reportdl.network import Network
 from reportdl.testing.canned import CHECKING, FILE, PDF, WAKE, good_answer
@@ -147,6 +149,7 @@ def test_a_tunnel_is_asked_for_without_anything_of_ours(through):
     event = stage.perform(Check)
     assert isinstance(event, Lost)
     assert event.sent is Sent.NOT_SENT
+    assert event.message == "407 from the proxy: its user name and password"
     (seen,) = proxy.seen
     assert seen.head.startswith(b"CONNECT 127.0.0.1:9 HTTP/1.")  # 1.0 by the standard library before 3.12
     assert TOKEN.encode() not in seen.head
@@ -209,3 +212,28 @@ def test_coded_bytes_pass_through_a_proxy_as_they_are(through):
     assert isinstance(event, FileReceived)
     assert sink.published == PDF
     assert counted[-1] == (len(coded), len(coded))
+
+
+@pytest.mark.rules("D39")
+def test_another_refusal_is_told_by_its_number(through):
+    refusal = Answer(data=b"HTTP/1.1 503 the words of ann:s p\r\nContent-Length: 0\r\n\r\n", then=Then.CLOSE)
+    stage, _ = through("https://127.0.0.1:9", lambda seen: refusal)
+    event = stage.perform(Check)
+    assert isinstance(event, Lost)
+    assert event.message == "503 from the proxy"
+
+
+@pytest.mark.parametrize(("make", "library"), WAYS)
+def test_a_proxy_whose_certificate_nobody_trusts_is_told_as_that(make, library):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    with RawServer(lambda seen: CHECKING, tls=tls) as proxy:
+        network = Network(proxy=proxy.url)
+        stage = Stage(lambda origin, network: make(origin, network=network), library=library, network=network)
+        stage.reach("https://127.0.0.1:9")
+        event = stage.perform(Check)
+        stage.close()
+    assert isinstance(event, Lost)
+    assert event.sent is Sent.NOT_SENT
+    assert "certificate verify failed" in event.message
+    assert proxy.seen == ()
