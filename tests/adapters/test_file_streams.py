@@ -193,7 +193,7 @@ def test_what_takes_no_bytes_is_refused_before_anything_is_asked(tmp_path: Path)
     with pytest.raises(TargetUnusable, match="is closed"):
         destination(closed(), job=JOB)
     with tempfile.NamedTemporaryFile("w") as text, pytest.raises(TargetUnusable, match="binary mode"):
-        destination(text, job=JOB)  # type: ignore[arg-type]
+        destination(text, job=JOB)
     with LoopbackServer() as server, reportdl.Client(server.url, credentials=reportdl.Token("any")) as client:
         with pytest.raises(reportdl.TargetUnusable):
             client.download(1042, format="csv", to=closed())

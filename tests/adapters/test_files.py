@@ -6,12 +6,13 @@ import hashlib
 import os
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from reportdl import spool, spooling
+from reportdl import spool
 from reportdl.files import Clash, FileSink
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.job import Job
@@ -218,7 +219,7 @@ def test_a_new_file_has_the_permissions_of_new_files(tmp_path: Path, clash: Clas
 @pytest.mark.usefixtures("umask")
 def test_a_umask_that_changes_counts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a file that was to be its owner's alone could be read by others for a second's worth of jobs."""
-    monkeypatch.setattr(spooling.time, "monotonic", lambda: 1.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 1.0)
     for mask, mode in ((0o022, 0o644), (0o077, 0o600), (0o002, 0o664)):
         os.umask(mask)
         sink = FileSink(tmp_path)
