@@ -174,7 +174,7 @@ def test_what_a_stream_does_not_take_is_kept_and_named(tmp_path: Path, make: obj
 
 @pytest.mark.rules("D44")
 def test_the_reason_is_in_the_words_of_the_streams_own_library(tmp_path: Path) -> None:
-    with pytest.raises(NotKept, match="did not take the file: 403 from the bucket; its 5,014 bytes are kept as"):
+    with pytest.raises(NotKept, match=r"file \(BucketError\): 403 from the bucket; its 5,014 bytes are kept as"):
         delivered(StreamSink(Upload(), directory=tmp_path))  # type: ignore[arg-type]
 
 
