@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tests.oracle import session_model, session_state
 from tests.oracle.session_ask import ask, pause
-from tests.oracle.session_state import Seen, Setting, State, replace
+from tests.oracle.session_state import NEAR, Seen, Setting, State, replace
 from tests.oracle.vocabulary import Event, Job, Policy
 
 __all__ = ["JobState", "agree", "begin", "explain", "recover", "relative", "restored", "step"]
@@ -58,11 +58,24 @@ def step(possible: Iterable[JobState], event: Event, now: float) -> frozenset[Jo
         after
         for state in possible
         for session in session_model.step([state.session], event, now)
-        for after in _after(state, session, now)
+        for told in _told(state.session, session, event, now)
+        for after in _after(state, session, now, told)
     )
 
 
-def _after(state: JobState, session: State, now: float) -> Iterator[JobState]:
+def _told(before: State, after: State, event: Event, now: float) -> set[float]:
+    """Until when a Retry-After is on, be it said by the very answer that ends the session; not by a late one (I7).
+
+    Freedom: where two are on, the server's last word holds, or the longer wait (D19).
+    """
+    answers = any(slot.number == event.number for slot in before.slots)
+    if after.end is None or not answers or event.retry_after is None:
+        return {after.not_before}
+    word = now + event.retry_after
+    return {word, max(word, after.not_before)}
+
+
+def _after(state: JobState, session: State, now: float, told: float) -> Iterator[JobState]:
     """A session that ended for a reason that the budget covers is followed by another, while time is left."""
     if state.over or session.end is None:
         yield replace(state, session=session)
@@ -71,23 +84,31 @@ def _after(state: JobState, session: State, now: float) -> Iterator[JobState]:
     for kind in session.end.restart:
         if kind is None or state.left(kind) <= 0:
             yield over
-        elif now >= session.setting.end:
+            continue
+        if max(now, told + NEAR) >= session.setting.end:
             late = replace(session.end, reasons=session.end.reasons | {"TIMED_OUT"})
             yield replace(over, session=replace(session, end=late))
-        else:
-            for fresh in _another(state, session, now):
+        # Freedom: where a Retry-After leaves no time for another session, it may begin all the same (D19, I8).
+        if now < session.setting.end:
+            for fresh in _another(state, session, now, told):
                 another = replace(state.spent(kind), session=fresh, sessions=state.sessions + 1)
                 yield replace(another, ended_as=session.end.state, over=fresh.end is not None)
 
 
-def _another(state: JobState, session: State, now: float) -> Iterator[State]:
-    """From `init` on (R29), or from the formats (D12). Freedom: at once, or after a pause."""
+def _another(state: JobState, session: State, now: float, told: float) -> Iterator[State]:
+    """From `init` on (R29), or from the formats (D12). Freedom: at once, or after a pause.
+
+    A Retry-After is honoured within the job's deadline, not the session's (D19): while it is on, nothing leaves. The
+    silence is the session's own: it begins with it, or (freedom, as everywhere) once the server's wait is over. That
+    the server has answered is known of the job.
+    """
     setting = session.setting
     fresh = State(
         setting=Setting(job=setting.job, policy=setting.policy, end=setting.end, number=state.sessions + 1),
         silent_heard=now,
         silent_lost=now,
         silent_told=now,
+        contact=session.contact,
         known=session.known,
     )
     known = replace(fresh, listed=session.listed, spelled=session.spelled)
@@ -95,8 +116,9 @@ def _another(state: JobState, session: State, now: float) -> Iterator[State]:
     if setting.policy.preflight == "ON":
         starts.append((fresh, "ListFormats"))
     for start, kind in starts:
-        yield from ask(start, kind, now, "R29", "D21")
-        yield from pause(start, kind, now, "session", None, "D21", "I13")
+        if told <= now + NEAR:
+            yield from ask(start, kind, now, "R29", "D21")
+        yield from pause(start, kind, now, "session", max(0.0, told - now) or None, "D21", "I13")
 
 
 def agree(possible: Iterable[JobState], seen: Seen, now: float) -> frozenset[JobState]:

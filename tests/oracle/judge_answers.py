@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from tests.oracle.judge_time import cuts
 from tests.oracle.session_state import NEAR
 from tests.oracle.stories import Story, Turn, Violation, lost
 from tests.oracle.table import REASON, meaning
@@ -39,7 +40,8 @@ def _by_clock(turn: Turn, story: Story) -> bool:
     """Whether the clock may have ended the session in this turn, whatever the answer was."""
     policy = story.began.policy
     documented = policy.expiry == "DOCUMENTED" and turn.facts.age(turn.at) >= policy.ttl - NEAR
-    silent = turn.at - turn.facts.heard_at >= min(policy.silence, policy.first_contact) - NEAR
+    limit = policy.silence if turn.learned.contact else min(policy.silence, policy.first_contact)
+    silent = turn.at - turn.facts.heard_at >= limit - NEAR
     told = turn.event.retry_after if turn.event is not None else None
     until = max(turn.facts.told_until, turn.at + (told or 0.0))
     no_time_left = until >= turn.end - NEAR  # D19: Retry-After is honoured within the job's deadline
@@ -62,11 +64,48 @@ def final_answers_end_it(story: Story) -> Iterator[Violation]:
         rule = _FINAL.get(event.refusal or "", "D17")
         naming = event.refusal == "INVALID_FORMAT" and turn.new("ListFormats")  # D12
         inquiry = turn.kind == "ListFormats" and (turn.facts.run is not None or naming_in == turn.facts.session)
-        if turn.session_ends() is None and not naming and not _renewal_goes_on(turn):
+        if turn.session_ends() is None and not naming and not _put_off(turn, story):
             yield Violation(rule=rule, position=turn.position, what=f"{turn.kind} goes on after {event.refusal}")
         elif turn.ended is not None and not _well_named(turn, event, story) and not inquiry:
             reason = turn.ended[1].outcome.reason
             yield Violation(rule=rule, position=turn.ended[0], what=f"{event.refusal} is called {reason}")
+
+
+def alternatives_are_named(story: Story) -> Iterator[Violation]:
+    """D12: after `Invalid format` the formats are asked for where they are not known.
+
+    Freedom: not where they cannot be at once, since a Retry-After is on, or the renewal of a dead credential not done.
+    """
+    for turn in story.turns:
+        if not _unnamed(turn) or turn.ended is None or turn.ended[1].outcome.reason != "INVALID_FORMAT":
+            continue
+        free = turn.facts.renewing or turn.facts.told_until > turn.at
+        needless = turn.kind == "Run" and turn.facts.state != "RUNNING"
+        if not free and not needless and not _by_clock(turn, story):
+            yield Violation(rule="D12", position=turn.ended[0], what="the alternatives are not asked for")
+
+
+def _unnamed(turn: Turn) -> bool:
+    """The format is refused, and what others there are is not known."""
+    refused = turn.event is not None and turn.event.refusal == "INVALID_FORMAT" and turn.kind in DOWNLOADS
+    return refused and turn.kind != "ListFormats" and turn.facts.listed is None and not turn.facts.naming
+
+
+def _put_off(turn: Turn, story: Story) -> bool:
+    """Whether the question for the alternatives has to wait, and does."""
+    return _renewal_goes_on(turn) or _waits_as_told(turn, story)
+
+
+def _waits_as_told(turn: Turn, story: Story) -> bool:
+    """Freedom: a Retry-After that is on may be waited for before the alternatives are asked for (D12, D19)."""
+    if not _unnamed(turn) or turn.facts.told_until <= turn.at or len(turn.issued) > len(turn.new("Wait")):
+        return False
+    others = [each for each in turn.after.values() if each.command.kind != "Run"]
+    if [each.command.kind for each in others] != ["Wait"]:
+        return False
+    length = (others[0].command.deadline or 0.0) - others[0].at
+    cut = any(abs(length - each) <= NEAR for each in cuts(story, turn, others[0]))
+    return cut or length >= turn.facts.told_last - others[0].at - NEAR
 
 
 def _renewal_goes_on(turn: Turn) -> bool:
@@ -75,8 +114,7 @@ def _renewal_goes_on(turn: Turn) -> bool:
     That is a renewal, or a Wait for one: it stays as it is, and nothing is asked beside it. A Wait that is over at
     this very moment may have become the renewal.
     """
-    refused = turn.event is not None and turn.event.refusal == "INVALID_FORMAT" and turn.kind != "ListFormats"
-    if not refused or turn.facts.listed is not None or not turn.facts.renewing:
+    if not _unnamed(turn) or not turn.facts.renewing:
         return False
     under_way = [each.command for each in turn.before.values() if each.command.kind in {"RenewCredentials", "Wait"}]
     if not turn.issued:
@@ -86,14 +124,14 @@ def _renewal_goes_on(turn: Turn) -> bool:
 
 
 def only_the_alternatives(story: Story) -> Iterator[Violation]:
-    """R10, D12: where a renewal was let go on after `Invalid format`, it is for the question alone that may follow."""
+    """R10, D12: what comes before the question for the alternatives is for that question alone."""
     going_on = False
     for turn in story.turns:
         going_on = going_on and turn.facts.naming  # taken up again from before that answer (D43), it is not known yet
         for position, issued in turn.new(*DOWNLOADS) if going_on else []:
             if issued.command.kind != "ListFormats" and issued.session == turn.facts.session:
                 yield Violation(rule="R10", position=position, what=f"{issued.command.kind} after INVALID_FORMAT")
-        going_on = going_on or (not turn.facts.naming and turn.session_ends() is None and _renewal_goes_on(turn))
+        going_on = going_on or (not turn.facts.naming and turn.session_ends() is None and _put_off(turn, story))
 
 
 def _well_named(turn: Turn, event: Event, story: Story) -> bool:
@@ -240,6 +278,7 @@ def renewals(story: Story) -> Iterator[Violation]:
 
 CHECKS: tuple[Callable[[Story], Iterator[Violation]], ...] = (
     final_answers_end_it,
+    alternatives_are_named,
     only_the_alternatives,
     a_lost_run_is_no_failure,
     insurance_ends_nothing,

@@ -9,7 +9,7 @@ from tests.oracle.stories import Facts, Story, Turn, Violation, lost
 from tests.oracle.traces import Issued
 from tests.oracle.vocabulary import DOWNLOADS, WITH_TOKEN, Event
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "cuts"]
 
 
 def no_request_past_the_expiry(story: Story) -> Iterator[Violation]:
@@ -96,34 +96,56 @@ def waits(story: Story) -> Iterator[Violation]:
                 yield Violation(rule="I13", position=position, what="a wait of no length")
                 continue
             length = deadline - issued.at
-            told = turn.event.retry_after if turn.event is not None else None
+            fresh = issued.session != turn.facts.session  # what it must wait for is the next check's
+            told = turn.event.retry_after if turn.event is not None and not fresh else None
             if told:
-                cut = any(abs(length - each) <= NEAR for each in _cuts(story, turn, issued, told=True))
+                cut = any(abs(length - each) <= NEAR for each in cuts(story, turn, issued, told=True))
                 if length < told - NEAR and not cut:
                     yield Violation(rule="D19", position=position, what=f"{length:g} s, not {told:g}")
                 continue
             if turn.new("Run"):
-                right = [policy.first_check, *(cut for cut in _cuts(story, turn, issued) if cut < policy.first_check)]
+                right = [policy.first_check, *(each for each in cuts(story, turn, issued) if each < policy.first_check)]
                 if all(abs(length - each) > NEAR for each in right):
                     yield Violation(rule="D19", position=position, what=f"the first check after {length:g} s")
                 continue
             alive = any(each.command.kind == "Run" for each in turn.after.values())
             longest = max(policy.longest_insurance, policy.longest_pause) if alive else policy.longest_pause
             shortest = min(policy.first_pause, policy.first_check) / 2
-            cut = any(abs(length - each) <= NEAR for each in _cuts(story, turn, issued))
+            cut = any(abs(length - each) <= NEAR for each in cuts(story, turn, issued))
             early = alive and turn.kind == "Wait"
-            longest = max(longest, turn.facts.told_until - issued.at + longest)
+            told_until = turn.learned.told_until if fresh else turn.facts.told_until
+            longest = max(longest, told_until - issued.at + longest)
             if length > longest + NEAR or (length < shortest - NEAR and not cut and not early):
                 yield Violation(rule="D19", position=position, what=f"{length:g} s, not {shortest:g} to {longest:g}")
 
 
-def _cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> list[float]:
+def a_session_waits_as_the_job_was_told(story: Story) -> Iterator[Violation]:
+    """D19: Retry-After is honoured within the job's deadline, so that it outlives the session in which it was said.
+
+    Freedom: where two are on, the server's last word holds, or the longer wait.
+    """
+    for turn in story.turns:
+        for position, issued in turn.issued:
+            command, left = issued.command, turn.learned.told_last - issued.at
+            if issued.session == turn.facts.session or command.kind == "Finish" or left <= NEAR:
+                continue
+            length = (command.deadline or 0.0) - issued.at if command.kind == "Wait" else 0.0
+            if command.kind != "Wait":
+                yield Violation(rule="D19", position=position, what=f"{command.kind} {left:g} s before it may leave")
+            elif length < left - NEAR and all(abs(length - each) > NEAR for each in cuts(story, turn, issued)):
+                yield Violation(rule="D19", position=position, what=f"{length:g} s, not {left:g}")
+
+
+def cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> list[float]:
     """How long until something else is due: the job's end, the token's, silence.
 
     D1's check waits as it was told. Where `run` was never sent there is nothing to ask about: then the token ends it.
     """
     policy = story.began.policy
     found = [turn.end - issued.at]
+    limits = {policy.silence} if turn.learned.contact else {policy.silence, policy.first_contact}
+    if issued.session != turn.facts.session:  # it has no token yet, and its silence begins with it
+        return [each for each in (*found, *limits) if each > 0]
     sent = turn.facts.init_sent
     if turn.event is not None and turn.event.kind == "TokenIssued" and turn.answered is not None:
         sent = turn.answered.at
@@ -132,7 +154,7 @@ def _cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> li
         found += [sent + policy.ttl - issued.at, sent + policy.ttl + policy.expiry_margin - issued.at]
     # Freedom: to wait as one was told is no silence (D19 says both).
     for since in (turn.facts.heard_at, max(turn.facts.told_until, turn.learned.told_until), turn.at):
-        found += [since + policy.silence - issued.at, since + policy.first_contact - issued.at]
+        found += [since + limit - issued.at for limit in limits]
     return [each for each in found if each > 0]
 
 
@@ -217,6 +239,7 @@ CHECKS: tuple[Callable[[Story], Iterator[Violation]], ...] = (
     expired_when_it_is,
     one_check_just_after,
     waits,
+    a_session_waits_as_the_job_was_told,
     requests_have_limits,
     all_ends,
     no_hot_loop,

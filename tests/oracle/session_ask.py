@@ -282,16 +282,21 @@ def _wait(
         rules=rules,
     )
     waiting = replace(state.only_run(), slots=(*state.only_run().slots, slot))
-    if retry_after:
-        # Freedom: to wait as one was told is no silence (D19 says both).
-        told = now + retry_after
-        waiting = replace(waiting, not_before=told, silent_told=max(waiting.silent_told, told))
+    readings = [waiting]
+    if retry_after is not None:
+        # Freedom: to wait as one was told is no silence (D19 says both). Where another Retry-After is on that something
+        # was asked within (READY's `get`, say), the server's last word holds, or the longer wait.
+        told = now + retry_after if retry_after else 0.0
+        untils = {told, max(state.not_before, told)} if state.not_before > now else {told}
+        silent = max(waiting.silent_told, told)
+        readings = [replace(waiting, not_before=until, silent_told=silent) for until in sorted(untils)]
     kept = state.slot("Wait")
     if kept is not None and kept.number is not None and slot.permits(kept.hi, now):
         # A Wait is kept while its deadline stays.
         same = replace(slot, number=kept.number, lo=kept.lo, hi=kept.hi, also=frozenset())
-        found.append(replace(waiting, slots=tuple(same if each is slot else each for each in waiting.slots)))
-    return [*found, waiting]
+        slots = tuple(same if each is slot else each for each in waiting.slots)
+        found += [replace(one, slots=slots) for one in readings]
+    return [*found, *readings]
 
 
 def hold(state: State, then: str, now: float) -> list[State]:

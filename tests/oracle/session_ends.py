@@ -5,7 +5,7 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, beside, cut_short, ended, expired, must_end, pause, pressed
+from tests.oracle.session_ask import ask, beside, cut_short, ended, expired, hold, must_end, pause, pressed
 from tests.oracle.session_state import NEAR, Slot, State, replace, without_run
 from tests.oracle.table import REASON
 from tests.oracle.vocabulary import Event
@@ -41,11 +41,15 @@ def over(state: State, slot: Slot, event: Event, now: float) -> list[State]:
 def _named_first(state: State, now: float) -> list[State]:
     """D12: without the preflight, the formats are asked for now, to name the alternatives of a refused format."""
     found = [file_lost(state)] if state.lost_gets else []
+    if state.owed or state.not_before > now:
+        # Freedom: it cannot be asked at once, and how long it would have to wait is the server's to say. The refusal is
+        # final (the table), and D12 says what `formats` may be asked for, not that an end that is decided waits for it.
+        found.append(ended(state, "ERROR", REASON["INVALID_FORMAT"], "R10", "D12"))
     naming = replace(state, naming=True)
     gone = replace(without_run(naming, now).without("Run"), run="done")
-    found += [*ask(gone, "ListFormats", now, "D12"), *_renewed_first(gone)]
+    found += [*ask(gone, "ListFormats", now, "D12"), *_renewed_first(gone), *_told_first(gone, now)]
     if state.slot("Run") is not None:  # Freedom: a `run` that has become needless may be left
-        found += ask(naming, "ListFormats", now, "D12")
+        found += [*ask(naming, "ListFormats", now, "D12"), *_told_first(naming, now)]
     return found
 
 
@@ -58,7 +62,20 @@ def _renewed_first(state: State) -> list[State]:
         return []
     first = {"RenewCredentials": "ListFormats", "Wait": "RenewCredentials ListFormats"}
     slots = tuple(replace(each, then=first.get(each.kind, each.then)) for each in state.slots)
-    return [replace(state, slots=slots, renewed_first=True)]
+    return [replace(state, slots=slots, put_off=True)]
+
+
+def _told_first(state: State, now: float) -> list[State]:
+    """Freedom: a Retry-After that is on, though it was said to another request, may come before the question (D19)."""
+    if state.not_before <= now:
+        return []
+    waiting = replace(state, put_off=True)
+    found = hold(waiting, "ListFormats", now)
+    standing = state.slot("Wait")
+    if standing is not None and standing.hi >= state.not_before - NEAR:
+        held = tuple(replace(each, then="ListFormats") if each is standing else each for each in state.slots)
+        found.append(replace(waiting, slots=held))
+    return found
 
 
 def lost_for_good(state: State, reasons: frozenset[str]) -> list[State]:

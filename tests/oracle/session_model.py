@@ -93,7 +93,7 @@ def _go_on(state: State, then: str, now: float) -> list[State]:
         and state.setting.policy.expiry == "CONFIRM"
         and then != "Check"
         and state.slot("Run") is None
-        and not state.renewed_first
+        and not state.put_off
     )
     found = []
     if asks_late:

@@ -94,7 +94,7 @@ class State(NamedTuple):
     listed: tuple[str, ...] | None = None
     spelled: str | None = None  # the format as the server lists it (D11)
     naming: bool = False  # asking for the alternatives only (D12)
-    renewed_first: bool = False  # and a renewal that was under way came before the question
+    put_off: bool = False  # and a renewal, or a Retry-After, came before the question
     token: str | None = None
     init_sent: float | None = None
 

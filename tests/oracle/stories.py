@@ -56,12 +56,14 @@ class Facts:
     listed: tuple[str, ...] | None = None
     unheld: bool = False  # the 300 s ended while nobody held the job
     errors: int = 0  # ERRORs that `check` has said
-    told_until: float = 0.0  # Retry-After
+    told_until: float = 0.0  # Retry-After: the longest
+    told_last: float = 0.0  # and the server's last word
     kept: bool = False  # a check has been told, after 300 s, that generation goes on
     owed: bool = False  # the credential has been refused, and not renewed since
     renewing: bool = False  # a renewal has been asked for, and has not come about yet
     fresh: bool = False  # it has been renewed, and neither has anything succeeded since nor has a wait elapsed
     naming: bool = False  # the format has been refused: what is asked now only names the alternatives (D12)
+    contact: bool = False  # the job's server has given a valid answer
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's; the time away moves it on (D43)
 
     @property
@@ -236,6 +238,7 @@ class _Reader:
             away=away,
             heard_at=facts.heard_at + gone,
             told_until=facts.told_until + gone,
+            told_last=facts.told_last + gone,
         )
         self.out = {
             command.number: Issued(at=self._issued_at(command), command=command, session=facts.session)
@@ -275,12 +278,20 @@ class _Reader:
 
     def _next_session(self, session: int, at: float) -> None:
         known = self.facts
-        self.facts = Facts(session=session, credential=known.credential, listed=known.listed, heard_at=at)
+        self.facts = Facts(
+            session=session,
+            credential=known.credential,
+            listed=known.listed,
+            told_until=known.told_until,
+            told_last=known.told_last,
+            contact=known.contact,
+            heard_at=at,
+        )
 
     def _learn(self, turn: Turn, event: Event) -> None:
         facts = self.facts
         if turn.kind in DOWNLOADS and is_valid(turn.kind, event):
-            facts = replace(facts, heard_at=turn.at)
+            facts = replace(facts, heard_at=turn.at, contact=True)
         if event.kind == "TokenIssued" and turn.answered is not None:
             facts = replace(facts, token=event.token, init_sent=turn.answered.at)
         if event.kind == "FormatsListed":
@@ -294,7 +305,8 @@ class _Reader:
         if event.refusal == "INVALID_FORMAT" and turn.kind != "ListFormats":
             facts = replace(facts, naming=True)
         if event.retry_after is not None:
-            facts = replace(facts, told_until=max(facts.told_until, turn.at + event.retry_after))
+            last = turn.at + event.retry_after
+            facts = replace(facts, told_until=max(facts.told_until, last), told_last=last)
         if event.status == "IN_PROGRESS" and facts.age(turn.at) >= self.story.began.policy.ttl:
             facts = replace(facts, kept=True)
         if turn.kind == "Check" and event.status == "ERROR":

@@ -8,11 +8,16 @@ from tests.oracle.judge import judge
 from tests.oracle.test_oracle_judge_good import (
     EXPIRED,
     LOST_RUN,
+    NAMED_LATER,
     NAMING,
+    NO_TIME_LEFT,
     OWED,
     RENEWED_FIRST,
     RESUMED,
     SECTION_7,
+    TOLD_AT_THE_END,
+    TOLD_BEFORE,
+    UNNAMED,
     UNPROVEN,
     WAITED_FOR,
 )
@@ -77,6 +82,10 @@ def then(text: str, lines: str) -> str:
 
 
 COMPLETE = {
+    "D12 the alternatives could be asked for": edited(
+        UNNAMED, ("retry_after=400", "retry_after=1"), ("Wait 406", "Wait 10")
+    ),
+    "D21 there is time for another session": edited(NO_TIME_LEFT, ("retry_after=5000", "retry_after=100")),
     "I1 a state is skipped": edited(SECTION_7, ("9.1  = READY\n", "")),
     "I1 a request after the end": then(SECTION_7, "10 > 9 Init 40"),
     "I1 a request leaves after the end": then(SECTION_7, "10 ask 6"),
@@ -263,6 +272,23 @@ BEGINNINGS = {
         ),
         "6 < 2 Refused refusal=INVALID_FORMAT",
     ),
+    "R10 a check once the wait is over": edited(NAMED_LATER.split("406  <")[0], ("7 ListFormats", "7 Check")),
+    "R10 a shorter wait": edited(NAMED_LATER.split("405.2 <")[0], ("6 Wait 405.2", "6 Wait 9.4")),
+    "D19 another session leaves before it may": edited(
+        TOLD_AT_THE_END.split("106.2 <")[0], ("> 6 Wait 106.2", "> 6 Init 36.2")
+    ),
+    "D19 another session waits as if it were told nothing": edited(
+        TOLD_AT_THE_END.split("106.2 <")[0], ("> 6 Wait 106.2", "> 6 Wait 6.467557")
+    ),
+    "D19 another session was told by the last one": edited(
+        TOLD_BEFORE.split("102  <")[0], ("> 7 Wait 102", "> 7 Wait 6.4")
+    ),
+    "D19 a known server is waited for as a stranger": edited(
+        TOLD_BEFORE.split("102  <")[0], ("> 7 Wait 102", "> 7 Wait 26")
+    ),
+    "I8 a known server is given up as a stranger": edited(
+        TOLD_BEFORE, ("132  > 9 Wait 132.5", "132 = ERROR / 132 ! ERROR UNREACHABLE INIT")
+    ),
     "R10 another wait than the one for the renewal": edited(
         WAITED_FOR.split("3600 <")[0], ("INVALID_FORMAT", "INVALID_FORMAT / 9 x 6 / 9 > 7 Wait 3599")
     ),
@@ -320,7 +346,7 @@ def test_a_wrong_run_is_called_by_its_rule(name: str) -> None:
 
 
 def test_the_beginnings_are_right_themselves() -> None:
-    for text in (BEGUN, RUNNING, CHECKING, READY, LOST_ONCE):
+    for text in (BEGUN, RUNNING, CHECKING, READY, LOST_ONCE, TOLD_BEFORE):
         assert broken(text, complete=False) == set()
 
 

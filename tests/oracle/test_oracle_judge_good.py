@@ -344,6 +344,96 @@ FORGOTTEN = (
 """
 )
 
+# A token expires by the clock, its `run` unproven, as a check is told to come back: the next session waits for that.
+TOLD_AT_THE_END = """
+0    begin preflight=OFF expiry=DOCUMENTED ttl=6.0 first_contact=20.0
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+1    < 2 Lost sent=UNKNOWN
+1    x 3
+1    > 4 Wait 1.5
+1.5  < 4 WaitElapsed
+1.5  > 5 Check 31.5
+6.2  < 5 Refused refusal=BUSY retry_after=100
+6.2  = EXPIRED
+6.2  = INIT #2
+6.2  > 6 Wait 106.2
+106.2 < 6 WaitElapsed
+106.2 > 7 Init 136.2
+107  < 7 TokenIssued token=B
+107  = RUNNING
+107  > 8 Run 1907
+107  > 9 Wait 112
+110  < 8 RunFinished
+110  x 9
+110  = READY
+110  > 10 Get 3600
+111  < 10 FileReceived
+111  publish whole
+111  = CONSUMED
+111  ! CONSUMED DELIVERED READY
+"""
+
+# The same, told a while before the end; and the server is silent then, for the ordinary ten minutes from its own word.
+TOLD_BEFORE = (
+    TOLD_AT_THE_END.split("6.2  <")[0]
+    + """
+2    < 5 Refused refusal=BUSY retry_after=100
+2    > 6 Wait 6
+6    < 6 WaitElapsed
+6    = EXPIRED
+6    = INIT #2
+6    > 7 Wait 102
+102  < 7 WaitElapsed
+102  > 8 Init 132
+132  < 8 Lost sent=UNKNOWN
+132  > 9 Wait 132.5
+"""
+)
+
+# Told to come back after the job's end: another session, that asks nothing, or none.
+TOLD_PAST_THE_END = TOLD_AT_THE_END.replace("retry_after=100", "retry_after=5000").split("6.2  = INIT")[0]
+NO_TIME_LEFT = TOLD_PAST_THE_END + "6.2 ! EXPIRED EXPIRED RUNNING run_unproven=True"
+WAITS_TO_THE_END = (
+    TOLD_PAST_THE_END
+    + """
+6.2  = INIT #2
+6.2  > 6 Wait 3600
+3600 < 6 WaitElapsed
+3600 = ERROR
+3600 ! ERROR TIMED_OUT INIT
+"""
+)
+
+# `run` is refused for its format while a Retry-After is on: the end at once, or the question once that is over.
+TOLD_AND_REFUSED = OWED.split("5.2  <")[0] + "5.2 < 4 Refused refusal=BUSY retry_after=400\n5.2 > 5 Wait 406\n"
+UNNAMED = (
+    TOLD_AND_REFUSED
+    + """
+9    < 2 Refused refusal=INVALID_FORMAT
+9    = ERROR
+9    ! ERROR INVALID_FORMAT RUNNING
+"""
+)
+NAMED_LATER = (
+    TOLD_AND_REFUSED
+    + """
+9    < 2 Refused refusal=INVALID_FORMAT
+9    x 5
+9    > 6 Wait 405.2
+405.2 < 6 WaitElapsed
+405.2 > 7 ListFormats 435.2
+406  < 7 FormatsListed csv
+406  = ERROR
+406  ! ERROR INVALID_FORMAT RUNNING
+"""
+)
+UNRENEWED = OWED + "6 < 2 Refused refusal=INVALID_FORMAT\n6 = ERROR\n6 ! ERROR INVALID_FORMAT RUNNING"
+
 GOOD = {
     "section 7": SECTION_7,
     "lost run": LOST_RUN,
@@ -357,6 +447,12 @@ GOOD = {
     "renewed first": RENEWED_FIRST,
     "a wait that is over at once": OVER_AT_ONCE,
     "renewed first and forgotten": FORGOTTEN,
+    "told at the end of a session": TOLD_AT_THE_END,
+    "no time for another session": NO_TIME_LEFT,
+    "another session waits to the job's end": WAITS_TO_THE_END,
+    "the alternatives are not waited for": UNNAMED,
+    "the alternatives are waited for": NAMED_LATER,
+    "the alternatives need no renewal": UNRENEWED,
 }
 
 

@@ -356,6 +356,140 @@ def test_a_renewal_that_is_owed_may_come_before_the_question_and_nothing_else(tt
     client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
 
 
+def formats_refused(*, told: float = 0.0) -> Client:
+    """No preflight; at 9 s `run` is refused for its format, after a check that was told to come back, or not."""
+    client = Client(preflight="OFF")
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 35.0))
+    client.hears(6.0, 4, "Refused", refusal="BUSY", retry_after=told or None)
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "Wait", 6.0 + told + 4.0))
+    client.hears(9.0, 2, "Refused", refusal="INVALID_FORMAT")
+    return client
+
+
+@pytest.mark.rules("D12", "D19", "R10")
+def test_alternatives_that_would_have_to_wait_for_a_retry_after_may_be_left_unnamed() -> None:
+    assert not formats_refused().may_end("ERROR", "INVALID_FORMAT", "RUNNING")
+    formats_refused().may_not_show("RUNNING", (5, "Wait", 10.0))
+    assert not formats_refused(told=2.0).may_end("ERROR", "INVALID_FORMAT", "RUNNING")  # it is over
+    assert formats_refused(told=400.0).may_end("ERROR", "INVALID_FORMAT", "RUNNING")
+    assert not formats_refused(told=400.0).may_end("ERROR", "TIMED_OUT", "RUNNING")
+    formats_refused(told=400.0).shows("RUNNING", (6, "ListFormats", 39.0))
+    formats_refused(told=400.0).may_not_show("RUNNING", (6, "Wait", 9.5))
+    formats_refused(told=400.0).may_not_show("RUNNING", (6, "Check", 39.0))
+    for number, until in ((5, 410.0), (6, 406.0)):  # the Wait that stands, or one of its own
+        client = formats_refused(told=400.0)
+        client.shows("RUNNING", (number, "Wait", until))
+        client.hears(until, number, "WaitElapsed")
+        client.may_not_show("RUNNING", (7, "Check", until + 30.0))  # D1 asks nothing: the end is decided
+        client.shows("RUNNING", (7, "ListFormats", until + 30.0))
+        client.hears(until + 1.0, 7, "FormatsListed", formats=("csv",))
+        client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
+
+
+@pytest.mark.rules("D12", "D16", "R10")
+def test_alternatives_that_would_have_to_wait_for_a_renewal_may_be_left_unnamed() -> None:
+    client = Client(preflight="OFF")
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 35.0))
+    client.hears(6.0, 4, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "RenewCredentials", 36.0))
+    before = client.possible
+    client.hears(7.0, 2, "Refused", refusal="INVALID_FORMAT")
+    client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
+    client.possible = before
+    client.hears(7.0, 5, "CredentialsRenewed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (6, "Check", 37.0))
+    client.hears(8.0, 2, "Refused", refusal="INVALID_FORMAT")
+    assert not client.may_end("ERROR", "INVALID_FORMAT", "RUNNING")
+    client.shows("RUNNING", (7, "ListFormats", 38.0))
+
+
+def session_over(told: float, *, late: bool = False, **policy: float) -> Client:
+    """At 6 s a token has expired by the clock, its `run` unproven; a check was told to come back, at 2 s or then."""
+    client = Client(preflight="OFF", expiry="DOCUMENTED", ttl=6.0, **policy)
+    client.shows("INIT", (1, "Init", policy.get("first_contact", 30.0)))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    client.hears(1.0, 2, "Lost", sent="UNKNOWN")
+    client.shows("RUNNING", (4, "Wait", 1.5))
+    client.hears(1.5, 4, "WaitElapsed")
+    client.shows("RUNNING", (5, "Check", 6.0))
+    client.hears(6.0 if late else 2.0, 5, "Refused", refusal="BUSY", retry_after=told)
+    if not late:
+        client.shows("RUNNING", (6, "Wait", 6.0))
+        client.hears(6.0, 6, "WaitElapsed")
+    client.token = None
+    return client
+
+
+@pytest.mark.rules("D19", "D21", "R29")
+@pytest.mark.parametrize("late", [False, True])
+def test_the_next_session_waits_as_the_job_was_told(late: bool) -> None:
+    over = (6.0 if late else 2.0) + 100.0
+    for until, right in ((over, True), (over + 0.4, True), (over - 1.0, False), (6.4, False), (over + 1.0, False)):
+        assert session_over(100.0, late=late).accepts("INIT", (7, "Wait", until)) == right, until
+    session_over(100.0, late=late).may_not_show("INIT", (7, "Init", 36.0))
+    client = session_over(100.0, late=late)
+    assert not client.may_end("EXPIRED", "EXPIRED", "RUNNING", run_unproven=True)
+    client.shows("INIT", (7, "Wait", over))
+    client.hears(over, 7, "WaitElapsed")
+    client.shows("INIT", (8, "Init", over + 30.0))
+    over_already = session_over(4.0)
+    over_already.shows("INIT", (7, "Init", 36.0))
+
+
+@pytest.mark.rules("D19", "D21", "I8")
+def test_a_retry_after_past_the_jobs_end_leaves_no_time_for_another_session() -> None:
+    client = session_over(5000.0)
+    client.ends("EXPIRED", "EXPIRED", "RUNNING", run_unproven=True)
+    client.may_not_show("INIT", (7, "Init", 36.0))
+    client.shows("INIT", (7, "Wait", 3600.0))
+    client.hears(3600.0, 7, "WaitElapsed")
+    client.ends("ERROR", "TIMED_OUT", "INIT", sessions=2)
+
+
+@pytest.mark.rules("D19", "D21")
+@pytest.mark.parametrize(
+    ("until", "right"), [(102.5, True), (1002.0, True), (3.0, False), (6.4, False), (502.0, False)]
+)
+def test_of_two_that_are_on_the_last_word_holds_or_the_longer_wait(until: float, right: bool) -> None:
+    client = Client(preflight="OFF", expiry="DOCUMENTED", ttl=6.0, first_check=1.0)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 1.0))
+    client.hears(1.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 31.0))
+    client.hears(2.0, 4, "Refused", refusal="BUSY", retry_after=1000.0)
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "Wait", 6.0))
+    client.hears(2.1, 2, "RunFinished")
+    client.shows("READY", (6, "Get", 3600.0))  # at once, whatever the check was told (I4)
+    client.hears(2.2, 6, "Lost", sent="UNKNOWN")
+    client.shows("READY", (7, "Check", 32.2))
+    client.hears(2.5, 7, "Refused", refusal="BUSY", retry_after=100.0)
+    client.shows("READY", (8, "Wait", 6.0))
+    client.hears(6.0, 8, "WaitElapsed")
+    client.token = None
+    assert client.accepts("INIT", (9, "Wait", until)) == right
+    client.may_not_show("INIT", (9, "Init", 36.0))
+
+
+@pytest.mark.rules("D19", "D21")
+def test_a_retry_after_is_kept_by_who_takes_the_job_up() -> None:
+    client = session_over(100.0)
+    client.shows("INIT", (7, "Wait", 102.0))
+    client.possible = job_model.restored(client.possible, saved=50.0, now=1000.0, elapsed=950.0)
+    client.possible = job_model.recover(client.possible, 1000.0)
+    client.now = 1000.0
+    client.shows("INIT", (7, "Wait", 1052.0))
+
+
 @pytest.mark.rules("D1", "D27", "D36")
 def test_once_the_server_keeps_a_session_only_a_token_it_does_not_know_has_expired() -> None:
     for refusal, reason, right in (

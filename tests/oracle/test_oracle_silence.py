@@ -6,7 +6,7 @@ import pytest
 
 from tests.oracle import job_model
 from tests.oracle.judge import judge
-from tests.oracle.test_oracle_session import Client, ready
+from tests.oracle.test_oracle_session import Client, ready, session_over
 from tests.oracle.transcripts import parse
 
 
@@ -210,3 +210,35 @@ def test_a_status_that_does_not_belong_ends_no_silence() -> None:
     assert judge(parse(DOES_NOT_BELONG)) == []
     valid = DOES_NOT_BELONG.replace("StatusReported status=OK", "StatusReported status=IN_PROGRESS")
     assert {one.rule for one in judge(parse(valid))} == {"I8"}
+
+
+def soon_silent(told: float) -> Client:
+    """At 6 s another session begins, of a job whose server has answered; it was told at 2 s to come back."""
+    return session_over(told, silence=60.0, first_contact=20.0, request_timeout=310.0)
+
+
+@pytest.mark.rules("D19", "D21")
+def test_the_silence_of_another_session_is_its_own_and_of_the_ordinary_length() -> None:
+    # As one was told is no silence, or the silence wins; it begins with the session, and the server is no stranger.
+    for until, right in ((102.0, True), (66.0, True), (26.0, False), (62.0, False), (22.0, False)):
+        assert soon_silent(100.0).accepts("INIT", (7, "Wait", until)) == right, until
+    wins = soon_silent(100.0)
+    wins.shows("INIT", (7, "Wait", 66.0))
+    wins.hears(66.0, 7, "WaitElapsed")
+    wins.ends("ERROR", "TIMED_OUT", "INIT", sessions=2)
+    for until, right in ((412.0, True), (162.0, True), (122.0, False), (152.0, False)):
+        client = soon_silent(100.0)
+        client.shows("INIT", (7, "Wait", 102.0))
+        client.hears(102.0, 7, "WaitElapsed")
+        assert client.accepts("INIT", (8, "Init", until)) == right, until
+        if until != 162.0:
+            continue
+        client.hears(162.0, 8, "Lost", sent="UNKNOWN")
+        client.ends("ERROR", "UNREACHABLE", "INIT", sessions=2)
+
+
+@pytest.mark.rules("D19", "D21")
+def test_without_a_retry_after_the_silence_of_another_session_begins_with_it() -> None:
+    for until, right in ((66.0, True), (26.0, False), (61.5, False)):
+        client = soon_silent(4.0)
+        assert client.accepts("INIT", (7, "Init", until)) == right, until

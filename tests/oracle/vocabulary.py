@@ -90,7 +90,7 @@ class Policy:
     request_timeout: float = 30.0
     get_timeout: float = 3600.0
     silence: float = 600.0  # D19: without one valid answer, `run` not alive
-    first_contact: float = 600.0  # the same, while there has been none at all
+    first_contact: float = 600.0  # the same, while the job's server has given none at all
     first_check: float = 5.0
     longest_insurance: float = 30.0
     first_pause: float = 0.5

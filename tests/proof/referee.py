@@ -252,7 +252,7 @@ def _key(one: JobState | Reading, now: float) -> Hashable:
             )
             for slot in one.slots
         ),
-        (one.listed is not None, one.naming, one.token is not None),
+        (one.listed is not None, one.naming, one.put_off, one.token is not None),
         None if one.init_sent is None else one.init_sent - now,
         (one.run, one.run_repeated, one.unproven),
         None if one.run_sent is None else one.run_sent - now,
