@@ -302,8 +302,10 @@ class Record:
         expired = expiry is not None and now >= expiry
         self.verdict = final_verdict(facts, command, event, answer, expired=expired)
         unnamed = facts.formats is None and not isinstance(command, ListFormats)
-        if self.verdict.reason is Reason.INVALID_FORMAT and unnamed:
-            # Command without a preflight: the others are named before the end (D12).
+        held = facts.held_until is not None and facts.held_until > now
+        if self.verdict.reason is Reason.INVALID_FORMAT and unnamed and not held:
+            # Command without a preflight: the others are named before the end (D12). But an end that is known does not
+            # wait for a Retry-After, only to be told better (D19).
             self.verdict, facts.naming, facts.run = None, True, RunPhase.OVER
             self._at_once(now)
 

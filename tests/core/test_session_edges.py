@@ -17,8 +17,10 @@ from reportdl_core import (
     Get,
     Init,
     Job,
+    ListFormats,
     Lost,
     Policy,
+    Preflight,
     Reason,
     Receipt,
     Refusal,
@@ -230,3 +232,17 @@ def test_a_wait_that_a_driver_broke_off_goes_on_to_the_same_second() -> None:
     play << Wait
     assert play.last(Wait).deadline == until
     assert play.driven.outcome is None
+
+
+@pytest.mark.rules("D12", "D19")
+@pytest.mark.parametrize("elapsed", [399.0, 400.0])
+def test_a_refused_format_waits_for_no_retry_after_to_be_told_the_others(elapsed: float) -> None:
+    play = Playbook(Session(JOB, policy=Policy(preflight=Preflight.OFF), now=0.0)) << Init
+    play >> TokenIssued(number=play[Init], token=Secret("abc"))
+    play << (Run, Wait)
+    play.alarm() >> Refused(number=play[Check], refusal=Refusal.BUSY, retry_after=400.0)
+    run, told = play[Run], play.now
+    play.at(told + elapsed) >> Refused(number=run, refusal=Refusal.INVALID_FORMAT)
+    play << (Finish if elapsed < 400.0 else ListFormats)
+    if play.driven.outcome is not None:
+        assert (play.driven.outcome.reason, play.driven.outcome.alternatives) == (Reason.INVALID_FORMAT, ())
