@@ -13,7 +13,7 @@ import reportdl
 from reportdl.network import Network
 from reportdl.origin import InvalidUrl, Origin
 from reportdl.testing.raw_server import Answer, RawServer, Seen, message
-from reportdl.transports.urllib3_pools import pools_for
+from reportdl.transports.urllib3_pools import PoolsInUse
 
 PROXY = "http://proxy.example.com:3128"
 
@@ -99,7 +99,7 @@ def test_no_proxy_with_another_port_does_not_count(environment: pytest.MonkeyPat
 def test_a_proxys_url_as_environments_hold_it(environment: pytest.MonkeyPatch, given: str, meant: str) -> None:
     environment.setenv("HTTPS_PROXY", given)
     assert proxy_for("https://mi.example.com") == meant
-    pools_for(Network(), Origin.parse("https://mi.example.com")).clear()
+    PoolsInUse(Origin.parse("https://mi.example.com"), Network(), None).close()
 
 
 @pytest.mark.rules("D39")

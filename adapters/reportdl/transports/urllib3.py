@@ -20,8 +20,8 @@ from reportdl.origin import Origin
 from reportdl.transports import described
 from reportdl.transports.arrived import pieces
 from reportdl.transports.dialing import Dialled, shut
-from reportdl.transports.urllib3_pools import ALONE, SHARED, Pools, close, pools_for
-from reportdl.transports.urllib3_watch import performing, watching
+from reportdl.transports.urllib3_pools import Pools, PoolsInUse
+from reportdl.transports.urllib3_watch import performing
 from reportdl_core.events import Event, Sent
 
 __all__ = ["Pools", "Urllib3Transport"]
@@ -37,35 +37,19 @@ class Urllib3Transport:
     """Errands over a pool manager: a user's `pools`, which stays theirs, or one of our own that reaches `origin`."""
 
     def __init__(self, origin: Origin, *, network: Network | None = None, pools: Pools | None = None) -> None:
-        self._own = pools_for(network or Network(), origin) if pools is None else None
-        self._pools: Pools = pools if self._own is None else self._own  # type: ignore[assignment]
-        self._found: dict[tuple[Origin, bool], urllib3.HTTPConnectionPool] = {}
+        self._pools = PoolsInUse(origin, network, pools)
 
     def flight(self, errand: Errand) -> Urllib3Flight:
         """Make ready; nothing is sent yet."""
         origin = errand.origin
         # Plain HTTP through a proxy names the whole URL; urllib3 leaves that to its manager, which we go round.
-        whole = self._pools.proxy is not None and origin.scheme == "http"
+        whole = self._pools.proxied and origin.scheme == "http"
         prefix = f"{origin.scheme}://{origin.host}:{origin.port}" if whole else ""
-        return Urllib3Flight(errand, self._pool(errand), prefix)
-
-    def _pool(self, errand: Errand) -> urllib3.HTTPConnectionPool:
-        origin, alone = errand.origin, errand.exchange.own_connection
-        found = self._found.get((origin, alone))
-        if found is None:
-            found = self._pools.connection_from_host(
-                origin.host, origin.port, origin.scheme, pool_kwargs=dict(ALONE if alone else SHARED)
-            )
-            found.ConnectionCls = watching(found.ConnectionCls)
-            if self._own is not None:  # another's manager may let go of a pool at any time
-                self._found[origin, alone] = found
-        return found
+        return Urllib3Flight(errand, self._pools.pool(origin, alone=errand.exchange.own_connection), prefix)
 
     def close(self) -> None:
         """Close the manager, if it is ours."""
-        if self._own is not None:
-            self._found.clear()
-            close(self._own)
+        self._pools.close()
 
 
 @final

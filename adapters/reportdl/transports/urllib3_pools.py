@@ -1,11 +1,12 @@
-"""Decides how urllib3 reaches a server: the pool manager of our own, with proxy and TLS as `Network` says them.
+"""Decides how urllib3 reaches a server: which pool carries what, and the manager of our own, as `Network` says it.
 
-Must never change a manager that a user hands in.
+Must never change a manager that a user hands in, nor use a connection that another process may be using.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+import os
+from typing import Any, Final, Protocol, final
 from urllib.parse import unquote
 
 import urllib3
@@ -13,8 +14,9 @@ from urllib3.util import parse_url
 
 from reportdl.network import Network
 from reportdl.origin import Origin
+from reportdl.transports.urllib3_watch import watching
 
-__all__ = ["ALONE", "SHARED", "Pools", "close", "pools_for"]
+__all__ = ["Pools", "PoolsInUse"]
 
 
 class Pools(Protocol):
@@ -33,14 +35,47 @@ class Pools(Protocol):
         ...
 
 
-# Pools of our own within any manager, by a key nobody else has. `run` gets one apart from the others, whose
-# connections are closed after use: it needs a fresh one of its own, since a stale one could not prove NOT_SENT.
-SHARED: Final[dict[str, Any]] = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "shared"}}
-ALONE: Final[dict[str, Any]] = {"maxsize": 8, "block": False, "retries": False, "headers": {"reportdl-pool": "alone"}}
+_POOL: Final[dict[str, Any]] = {"maxsize": 8, "block": False, "retries": False}
 
 
-def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:
-    """A pool manager of our own that reaches `origin` as `network` says."""
+@final
+class PoolsInUse:
+    """The pools of one transport: within a user's `pools`, which stays theirs, or one of our own for `origin`."""
+
+    def __init__(self, origin: Origin, network: Network | None, pools: Pools | None) -> None:
+        self._own = _manager(network or Network(), origin) if pools is None else None
+        self._pools: Pools = pools if self._own is None else self._own  # type: ignore[assignment]
+        self._found: dict[tuple[Origin, bool, int], urllib3.HTTPConnectionPool] = {}
+        self.proxied: bool = self._pools.proxy is not None
+
+    def pool(self, origin: Origin, *, alone: bool) -> urllib3.HTTPConnectionPool:
+        """The pool for shared connections, or that of `run`, which needs one `alone` (D30)."""
+        process = os.getpid()
+        found = self._found.get((origin, alone, process))
+        if found is None:
+            # By a key nobody else has. `run`'s apart from the others: a stale connection could not prove NOT_SENT. A
+            # forked process begins with none: its parent reads from the same sockets, and answers would cross.
+            key = {"reportdl-pool": "alone" if alone else "shared", "reportdl-process": str(process)}
+            kwargs = {**_POOL, "headers": key}
+            found = self._pools.connection_from_host(origin.host, origin.port, origin.scheme, pool_kwargs=kwargs)
+            found.ConnectionCls = watching(found.ConnectionCls)
+            if self._own is not None:  # another's manager may let go of a pool at any time
+                self._found[origin, alone, process] = found
+        return found
+
+    def close(self) -> None:
+        """Close the manager, if it is ours: now, since `clear` leaves a pool open that an error's traceback holds."""
+        if self._own is None:
+            return
+        self._found.clear()
+        for key in self._own.pools.keys():  # noqa: SIM118 - a container of urllib3's own, which refuses to be iterated
+            pool = self._own.pools.get(key)
+            if pool is not None:
+                pool.close()
+        self._own.clear()
+
+
+def _manager(network: Network, origin: Origin) -> urllib3.PoolManager:
     kwargs: dict[str, Any] = {"ssl_context": network.tls()} if origin.scheme == "https" else {}
     proxy = network.proxy_for(origin)
     if proxy is None:
@@ -48,12 +83,3 @@ def pools_for(network: Network, origin: Origin) -> urllib3.PoolManager:
     parts = parse_url(proxy)
     vouching = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
     return urllib3.ProxyManager(parts._replace(auth=None).url, proxy_headers=vouching, **kwargs)
-
-
-def close(pools: urllib3.PoolManager) -> None:
-    """Close every pool now: `clear` leaves a pool open that an error's traceback still holds."""
-    for key in pools.pools.keys():  # noqa: SIM118 - a container of urllib3's own, which refuses to be iterated
-        pool = pools.pools.get(key)
-        if pool is not None:
-            pool.close()
-    pools.clear()
