@@ -27,6 +27,7 @@ __all__ = ["Httpx2Client", "Httpx2Transport"]
 
 _UNLIMITED: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=8)
 _ALONE: Final = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+_CONNECTING: Final = ("connect_tcp.started", "connect_unix_socket.started")
 _NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=())  # those that are sent are not httpx2's business (D30)
 
 
@@ -94,19 +95,25 @@ class Httpx2Transport:
 
 
 class _Journey:
-    """How far a request has come: whether a byte of it may have left, and a connection that nobody holds yet."""
+    """How far a request has come: whether a byte of it may have left, and a connection that nobody holds yet.
+
+    It takes the trace as its proof, and nothing else: a transport of the user's own may tell nothing, and send (I3).
+    """
 
     def __init__(self) -> None:
-        self.sent = Sent.NOT_SENT
+        self.sent = Sent.UNKNOWN
+        self._departed = False
         self._loose: Any = None
 
     async def trace(self, name: str, info: dict[str, Any]) -> None:
         """httpx2 is about to do this, or has done it."""
-        if name.endswith("connect_tcp.complete"):
+        if name.endswith(_CONNECTING):
+            self.sent = Sent.UNKNOWN if self._departed else Sent.NOT_SENT
+        elif name.endswith("connect_tcp.complete"):
             self._loose = info["return_value"]
         # A tunnel's own CONNECT goes to the proxy, with nothing of ours in it.
         elif name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-            self.sent, self._loose = Sent.UNKNOWN, None
+            self.sent, self._departed, self._loose = Sent.UNKNOWN, True, None
         # Its DEBUG log shows what stands here next; headers and broken lines may echo what was asked (D39).
         elif name.endswith("receive_response_headers.complete"):
             info["return_value"] = info["return_value"][:2]
