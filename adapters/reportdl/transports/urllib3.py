@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import socket
+import threading
 from typing import final
 
 import urllib3
@@ -60,9 +61,10 @@ class Urllib3Flight:
         self.target: str = prefix + errand.target
         self.sent: Sent = Sent.NOT_SENT
         self._errand, self._pool, self._prefix = errand, pool, prefix
-        self._connection: HTTPConnection | None = None
         self._sock: socket.socket | None = None
         self.dialled: Dialled = Dialled()
+        self.alone: bool = errand.exchange.own_connection
+        self.hold: threading.Lock = threading.Lock()
         self._cancelled = False
 
     def perform(self) -> Event:
@@ -86,7 +88,7 @@ class Urllib3Flight:
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return exchange.lost(sent=self.sent, message=described(error))
         finally:
-            self._connection = self._sock = None
+            self._sock = None
             self.dialled.forget()
         if self._cancelled:  # a body that a shutdown ended must not pass for a whole one
             return exchange.lost(sent=self.sent, message="cancelled")
@@ -101,19 +103,19 @@ class Urllib3Flight:
             if not whole:
                 response.close()
             response.release_conn()
-            if exchange.own_connection and self._connection is not None:
-                self._connection.close()  # urllib3 puts it back into the pool as soon as its body has ended
 
     def cancel(self) -> None:
         """Wake whoever waits for this answer, by shutting the socket down."""
         self._cancelled = True
         self.dialled.give_up()
-        shut(self._sock)
+        sock = self._sock
+        if sock is not None and self.hold.acquire(blocking=False):  # else another flight has the connection by now
+            shut(sock)
 
     def watch(self, connection: HTTPConnection) -> None:
         """The connection is about to carry this request; refuse it if the flight was cancelled meanwhile."""
         # The socket too: where the connection's end is the framing, the connection lets go of it before the body.
-        self._connection, self._sock = connection, connection.sock
+        self._sock = connection.sock
         self.dialled.forget()
         if self._cancelled:
             raise urllib3.exceptions.NewConnectionError(connection, "cancelled")

@@ -1,11 +1,15 @@
 """Decides what a flight learns of the connection that carries it, and what goes into the request line at last.
 
-urllib3 knows a request by its path alone; the real target, token and all, is put in here as the line is written. Mixed
-into the connection classes of pools that are ours alone. Must never touch a connection of anybody else's.
+urllib3 knows a request by its path alone; the real target, token and all, is put in here as the line is written. It
+also gives a connection back before the last of a body is handed out, so that another flight may have it already: a
+connection knows whose it is. Mixed into the connection classes of pools that are ours alone. Must never touch a
+connection of anybody else's.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import threading
 from typing import Any, Final, Protocol, cast
@@ -27,6 +31,9 @@ class Watcher(Protocol):
     target: str
     sent: Sent
     dialled: Dialled
+    alone: bool
+    hold: threading.Lock
+    """Acquired once, by who decides about its connection: its cancellation, or the next flight that takes it over."""
 
     def watch(self, connection: HTTPConnection) -> None:
         """This connection is about to carry the request."""
@@ -52,11 +59,17 @@ def watching(base: type[Any]) -> type[Any]:
     return _watched[base]
 
 
+class _LastResponse(UnbrokenResponse):
+    def _check_close(self) -> bool:
+        return True  # whatever the server says: nobody may follow on this connection (D30)
+
+
 class _Watching:
     """Mixed into urllib3's connection classes."""
 
     response_class = UnbrokenResponse
     sock: socket.socket | None
+    _hold: threading.Lock | None = None  # of the flight that it carries, or carried last
 
     def _new_conn(self) -> socket.socket:
         here: Any = self
@@ -78,15 +91,28 @@ class _Watching:
 
     def connect(self) -> None:
         flight = performing.flight
+        sent = flight.sent
+        self._hold = None  # whoever held it held another socket
         try:
             super().connect()  # type: ignore[misc]
         finally:
-            flight.sent = Sent.NOT_SENT  # a tunnel is asked for through `send` too, and that is not the request
+            flight.sent = sent  # a tunnel is asked for through `send` too, and that is not the request
+        self._carry(flight)
+
+    def _carry(self, flight: Watcher) -> None:
+        before, self._hold = self._hold, flight.hold
+        if self.sock is None or before is flight.hold:
+            before = None  # of a socket that is gone, or our own
+        if before is not None and not before.acquire(blocking=False):
+            # It was shut down by the flight before, which was cancelled at its end, after urllib3 had looked at it.
+            raise ConnectionAbortedError(errno.ECONNABORTED, os.strerror(errno.ECONNABORTED))
         flight.watch(self)  # type: ignore[arg-type]
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         flight = performing.flight
-        flight.watch(self)  # type: ignore[arg-type]
+        self._carry(flight)
+        if flight.alone:
+            self.response_class = _LastResponse
         super().request(method, flight.target, *args, **kwargs)  # type: ignore[misc]
 
     def putheader(self, header: str, *values: Any) -> None:
