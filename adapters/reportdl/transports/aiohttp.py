@@ -69,8 +69,9 @@ class AiohttpTransport:
         self._session = self._alone = session
         self._owned = ours is not None
         self._base = str(replace(origin, path=""))
-        self._tls = ours.tls() if ours is not None and origin.scheme == "https" else True
         self._proxy = None if ours is None else ours.proxy_for(origin)
+        schemes = (origin.scheme, (self._proxy or "").partition(":")[0])
+        self._tls = ours.tls() if ours is not None and "https" in schemes else True
 
     async def perform(self, errand: Errand) -> Event:
         """Send it once, read the answer, return the event."""

@@ -55,8 +55,13 @@ class Dialled:
         shut(self._sock)
 
 
-def shut(sock: socket.socket | None) -> None:
-    """Shut a socket down under whoever reads from it; nothing happens where that is over."""
+def shut(sock: Any) -> None:
+    """Shut a socket down under whoever reads from it; nothing happens for None, and where that is over.
+
+    A library's own TLS, within that of a proxy say, is no socket: the one that it stands on is its `socket`.
+    """
+    while sock is not None and not isinstance(sock, socket.socket):
+        sock = getattr(sock, "socket", None)
     if sock is not None:
         with contextlib.suppress(OSError, ValueError):
             # Not SSLSocket's own: it drops its TLS object under the thread that reads.
@@ -78,7 +83,11 @@ def dial(
     end, failure = time.monotonic() + timeout, OSError("no address")
     found = _looked_up(address)
     for left, (family, kind, protocol, _, place) in zip(range(len(found), 0, -1), found, strict=True):
-        sock = socket.socket(family, kind, protocol)
+        try:
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # a family that this system does not have: the next address may be of another
+            failure = error
+            continue
         try:
             for option in options:
                 sock.setsockopt(*option)

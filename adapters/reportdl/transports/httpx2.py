@@ -128,7 +128,8 @@ class _Journey:
 
 
 def _client(network: Network, origin: Origin, limits: httpx2.Limits) -> httpx2.AsyncClient:
-    transport = httpx2.AsyncHTTPTransport(
-        verify=network.tls(), proxy=network.proxy_for(origin), trust_env=False, limits=limits
-    )
+    found, tls = network.proxy_for(origin), network.tls()
+    # What `Network` says of certificates holds for a proxy's own too; one without TLS must be given no context.
+    proxy = None if found is None else httpx2.Proxy(found, ssl_context=tls if found.startswith("https:") else None)
+    transport = httpx2.AsyncHTTPTransport(verify=tls, proxy=proxy, trust_env=False, limits=limits)
     return httpx2.AsyncClient(transport=transport, trust_env=False, cookies=CookieJar(_NO_COOKIES))

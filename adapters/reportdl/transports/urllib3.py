@@ -45,7 +45,7 @@ class Urllib3Transport:
         origin = errand.origin
         # Plain HTTP through a proxy names the whole URL; urllib3 leaves that to its manager, which we go round.
         whole = self._pools.proxied and origin.scheme == "http"
-        prefix = f"{origin.scheme}://{origin.host}:{origin.port}" if whole else ""
+        prefix = f"{origin.scheme}://{origin.authority}" if whole else ""
         return Urllib3Flight(errand, self._pools.pool(origin, alone=errand.exchange.own_connection), prefix)
 
     def close(self) -> None:

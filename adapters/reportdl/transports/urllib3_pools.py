@@ -76,10 +76,13 @@ class PoolsInUse:
 
 
 def _manager(network: Network, origin: Origin) -> urllib3.PoolManager:
-    kwargs: dict[str, Any] = {"ssl_context": network.tls()} if origin.scheme == "https" else {}
     proxy = network.proxy_for(origin)
-    if proxy is None:
-        return urllib3.PoolManager(**kwargs)
-    parts = parse_url(proxy)
+    parts = None if proxy is None else parse_url(proxy)
+    secured = origin.scheme == "https" or (parts is not None and parts.scheme == "https")
+    tls = network.tls() if secured else None
+    if parts is None:
+        return urllib3.PoolManager(ssl_context=tls) if secured else urllib3.PoolManager()
     vouching = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
-    return urllib3.ProxyManager(parts._replace(auth=None).url, proxy_headers=vouching, **kwargs)
+    return urllib3.ProxyManager(
+        parts._replace(auth=None).url, proxy_headers=vouching, proxy_ssl_context=tls, ssl_context=tls
+    )

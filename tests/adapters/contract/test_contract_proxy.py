@@ -131,14 +131,17 @@ def tunnelled(reached, tmp_path):
         yield start
 
 
+@pytest.mark.parametrize("place", ["127.0.0.1:9", "[::1]:9", "127.0.0.1"])
 @pytest.mark.rules("D3", "R13")
-def test_a_plain_request_names_the_whole_url(through):
-    stage, proxy = through("http://127.0.0.1:9", lambda seen: CHECKING)
+def test_a_plain_request_names_the_whole_url(through, place, request):
+    if place.startswith("[") and "Httpx2" in request.node.name:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="httpx2 tells a proxy the address without brackets"))
+    stage, proxy = through(f"http://{place}", lambda seen: CHECKING)
     assert isinstance(stage.perform(Check), StatusReported)
     (seen,) = proxy.seen
     path = f"/base/api/element/id/1042/segment/0/download/state/check?token={TOKEN}"
-    assert seen.target.decode() == f"http://127.0.0.1:9{path}"
-    assert seen.all("host") == ["127.0.0.1:9"]
+    assert seen.target.decode() == f"http://{place}{path}"
+    assert seen.all("host") == [place]
     assert seen.all("proxy-authorization") == [VOUCHED]
 
 
