@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
+import aiohttp
+import anyio
 import pytest
 
 from reportdl.origin import Origin
@@ -14,8 +18,9 @@ from reportdl.testing.memory_sink import MemorySink
 from reportdl.testing.raw_server import RawServer
 from reportdl.testing.stage import Stage
 from reportdl.transports import dialing
+from reportdl.transports.aiohttp import AiohttpTransport
 from reportdl.transports.journey import Journey
-from reportdl_core.commands import Check
+from reportdl_core.commands import Check, Run
 from reportdl_core.events import Lost, Sent
 
 
@@ -56,6 +61,40 @@ def test_an_address_that_swallows_everything_leaves_time_for_the_next(server, mo
         monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: places)
         with dialing.dial(("two.example", 80), timeout=1.0, options=(), source=None, show=lambda sock: None) as sock:
             assert sock.getpeername() == ("127.0.0.1", server.port)
+
+
+@pytest.mark.rules("D35")
+def test_an_address_of_a_family_that_this_system_does_not_have_is_passed_over(server, monkeypatch):
+    """As the first one of a name that has both, where IPv6 is switched off."""
+    places: list[Any] = [(255, socket.SOCK_STREAM, 6, "", ("::1", server.port, 0, 0))]
+    places.append((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port)))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: places)
+    with dialing.dial(("two.example", 80), timeout=1.0, options=(), source=None, show=lambda sock: None) as sock:
+        assert sock.getpeername() == ("127.0.0.1", server.port)
+    del places[1:]
+    with pytest.raises(OSError, match="not supported"):
+        dialing.dial(("two.example", 80), timeout=1.0, options=(), source=None, show=lambda sock: None)
+
+
+@pytest.mark.rules("D35", "I3")
+def test_a_look_up_without_end_is_given_up_in_time(monkeypatch):
+    """The others' look-ups run in a thread, and count too; aiohttp's own limit for a connection begins behind it."""
+
+    async def look_up(*args, **kwargs):
+        await anyio.sleep(30.0)
+
+    monkeypatch.setattr(aiohttp.DefaultResolver, "resolve", look_up)
+    stage = Stage(lambda origin, network: AiohttpTransport(origin, network=network), library="asyncio")
+    stage.reach("https://mi.example.com")
+    stage.policy = replace(stage.policy, connect_timeout=0.2)
+    begun = stage.begin(Run)
+    try:
+        event = begun.event(5.0)
+    finally:
+        begun.cancel()
+        stage.close()
+    assert isinstance(event, Lost)
+    assert event.sent is Sent.NOT_SENT
 
 
 @pytest.mark.rules("D38", "I3")

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final, final
 
 import aiohttp
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, ClientTimeout, StreamReader
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientSession, ClientTimeout
 from yarl import URL
 
 from reportdl.errands import Errand, Exchanging
@@ -89,6 +89,7 @@ class AiohttpTransport:
         if self._session is None or self._alone is None:  # not before: a session belongs to the loop that runs
             self._session, self._alone = _session(self._tls), _session(self._tls, force_close=True)
         exchange = errand.exchange
+        connect, read = exchange.connect_timeout, exchange.read_timeout
         return (self._alone if exchange.own_connection else self._session).request(
             errand.method,
             URL(self._base + errand.target, encoded=True),  # verbatim: a token's %2F and %3d are its own (D3)
@@ -98,7 +99,8 @@ class AiohttpTransport:
             raise_for_status=False,
             auto_decompress=False,
             proxy=self._proxy,
-            timeout=_timeout(sock_connect=exchange.connect_timeout, sock_read=exchange.read_timeout),
+            # Look-up and tunnel included (D35); a user's session may keep it waiting for a place first.
+            timeout=_timeout(connect=connect if self._owned else None, sock_connect=connect, sock_read=read),
             # Connections are pooled by this name too: on a user's session `run` shares none with the others (D30).
             server_hostname=errand.origin.host if exchange.own_connection else None,
             read_bufsize=_BUFFER,
@@ -125,14 +127,10 @@ async def _read(response: ClientResponse, exchange: Exchanging) -> None:
     try:
         headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers)
         if exchange.head(response.status, headers):
-            whole = await _fed(response.content, exchange)
+            async for chunk in response.content.iter_any():  # no generator: it may be left at any chunk
+                if not exchange.feed(chunk):
+                    return
+            whole = True
     finally:
         if not whole:
             response.close()
-
-
-async def _fed(content: StreamReader, exchange: Exchanging) -> bool:
-    async for chunk in content.iter_any():  # no generator: it may be left at any chunk
-        if not exchange.feed(chunk):
-            return False
-    return True

@@ -9,6 +9,7 @@ No policy here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, Protocol, final
@@ -75,7 +76,12 @@ class Httpx2Transport:
                     "trace": journey.trace,
                 },
             )
-            response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+            response: httpx2.Response | None = None
+            # A user's client may keep it waiting for a place first; httpx2's own limit leaves out a proxy's answer.
+            with journey.connecting(exchange.connect_timeout if self._own else math.inf):
+                response = await client.send(request, stream=True, auth=None, follow_redirects=False)
+            if response is None:
+                return exchange.lost(sent=journey.sent, message="connect timeout")
             try:
                 headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
                 if exchange.head(response.status_code, headers):
@@ -104,6 +110,12 @@ class _Journey:
         self.sent = Sent.UNKNOWN
         self._departed = False
         self._loose: Any = None
+        self._scope = anyio.CancelScope()
+
+    def connecting(self, patience: float) -> anyio.CancelScope:
+        """Has so many seconds until the request's first byte leaves, tunnel and TLS included; swallows the rest."""
+        self._scope.deadline = anyio.current_time() + patience
+        return self._scope
 
     async def trace(self, name: str, info: dict[str, Any]) -> None:
         """httpx2 is about to do this, or has done it."""
@@ -114,6 +126,7 @@ class _Journey:
         # A tunnel's own CONNECT goes to the proxy, with nothing of ours in it.
         elif name.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
             self.sent, self._departed, self._loose = Sent.UNKNOWN, True, None
+            self._scope.deadline = math.inf
         # Its DEBUG log shows what stands here next; headers and broken lines may echo what was asked (D39).
         elif name.endswith("receive_response_headers.complete"):
             info["return_value"] = info["return_value"][:2]

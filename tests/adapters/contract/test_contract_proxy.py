@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from base64 import b64encode
+from dataclasses import replace
 
 import pytest
 import trustme
@@ -240,3 +241,19 @@ def test_a_proxy_whose_certificate_nobody_trusts_is_told_as_that(make, library):
     assert event.sent is Sent.NOT_SENT
     assert "certificate verify failed" in event.message
     assert proxy.seen == ()
+
+
+@pytest.mark.rules("D35", "I3")
+def test_a_tunnel_that_nobody_opens_is_given_up_in_time(through):
+    """The proxy takes the connection and says nothing: the next limit of a transport's is that of `run`, 30 minutes."""
+    stage, proxy = through("https://127.0.0.1:9", lambda seen: Answer(then=Then.HOLD))
+    stage.policy = replace(stage.policy, connect_timeout=0.3)
+    begun = stage.begin(Run)
+    try:
+        event = begun.event(5.0)
+    finally:
+        begun.cancel()
+    assert isinstance(event, Lost)
+    assert event.sent is Sent.NOT_SENT
+    assert proxy.all_left(timeout=WAKE)
+    assert len(proxy.seen) == 1
