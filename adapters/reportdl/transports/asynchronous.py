@@ -6,20 +6,15 @@ Must never leave a file half kept: what ends an errand runs to its end, or does 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
-from typing import Final, Protocol
+from typing import Protocol
 
 import anyio
-import anyio.to_thread
-from anyio.lowlevel import RunVar
 
 from reportdl.errands import Errand, Exchanging
+from reportdl.transports.publishing import beside_the_loop
 from reportdl_core.events import Event
 
 __all__ = ["AsyncTransport", "fed", "finished"]
-
-# Enough for flushes to share what a disk does at a time; the default, 40, is a thread for each of 40 files.
-_THREADS: Final = 4
-_publishing: Final[RunVar[anyio.CapacityLimiter]] = RunVar("reportdl publishing")  # one for each event loop
 
 
 class AsyncTransport(Protocol):
@@ -61,18 +56,10 @@ async def fed(exchange: Exchanging, chunks: AsyncIterable[bytes]) -> bool:
 async def finished(exchange: Exchanging) -> Event:
     """The exchange's event, made in a thread where making a file durable would hold up the event loop.
 
-    A cancellation that comes before the thread has begun is raised, and the file discarded; one that comes later waits
-    for the thread, whose event is then returned: a file that was published is reported as such.
+    A cancellation that comes before the thread has begun is raised, and the file discarded. One that comes later waits
+    for it, two seconds at most. The event is then returned: a file that was published is reported as such. asyncio's
+    own cancellation (`Task.cancel`, `asyncio.timeout`) is raised all the same: the file may be there.
     """
     if not exchange.blocking:
         return exchange.finish()
-    return await anyio.to_thread.run_sync(exchange.finish, limiter=_limiter())
-
-
-def _limiter() -> anyio.CapacityLimiter:
-    try:
-        return _publishing.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(_THREADS)
-        _publishing.set(limiter)
-        return limiter
+    return await beside_the_loop(exchange.finish)
