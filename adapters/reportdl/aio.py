@@ -129,7 +129,9 @@ class AsyncClient:
 
         `on_checkpoint` is a plain function: the checkpoint must be kept before what it shows is sent (D43).
 
-        Cancelled, it ends its requests and removes what is not the whole file, then raises on (D38).
+        Cancelled, it ends its requests and removes what is not the whole file, then raises on (D38). Where the file is
+        just being put under its name, that is waited for, two seconds at most, and the receipt returned; a cancellation
+        of asyncio's own is raised all the same, and the whole file may be there.
         """
         call = self._calls.download(
             element,
