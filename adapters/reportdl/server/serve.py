@@ -66,9 +66,10 @@ class Server(uvicorn.Server):
         # uvicorn ends the process where the application cannot start; here that is an error for whoever called.
         with contextlib.suppress(SystemExit):
             await super().startup(sockets)
-        self.should_exit = self.should_exit or not self.started
         if self.started:
             self._ready()
+        else:
+            self.end()
 
     async def main_loop(self) -> None:
         """Wake for the end at once, and every second for the Date header."""

@@ -165,7 +165,7 @@ class BodyContract(Staged):
         coded = gzip.compress(PDF)
         stage.serve(lambda _: Answer(data=message(200, {**FILE, "Content-Encoding": "gzip"}, coded)))
         sink, said = MemorySink(), list[tuple[int, int | None]]()
-        event = stage.perform(Get, errands=stage.errands(sink, lambda *counts: said.append(counts)))
+        event = stage.perform(Get, errands=stage.errands(sink, lambda came, whole: said.append((came, whole))))
         assert isinstance(event, FileReceived)
         assert sink.published == PDF
         assert said[-1] == (len(coded), len(coded))

@@ -108,7 +108,8 @@ def _parts(table: Table) -> list[_Part]:
 
 
 def _set(table: Table, face: _Type) -> list[_Part]:
-    every, parts = _texts(table), []
+    every = _texts(table)
+    parts: list[_Part] = []
     digit, padding = face.size * OFFICE_DIGIT * _POINT, face.padding * _POINT
     for group in grouped(table, _WIDTH - 2 * _MARGIN, digit=digit, padding=padding):
         texts = [tuple(line[at] for at in group.columns) for line in every]
