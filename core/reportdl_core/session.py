@@ -141,9 +141,9 @@ class Session:
 
     def _pending(self) -> tuple[Run | Other, ...]:
         run, other = self._run, self._other
-        if run is None:
-            return () if other is None else (other,)
-        return (run,) if other is None else (run, other)
+        if other is None:
+            return ()  # it is over: beside a `run` there is always something that waits (D19)
+        return (other,) if run is None else (run, other)
 
     @property
     def alarm(self) -> tuple[float, Event]:

@@ -246,3 +246,19 @@ def test_a_refused_format_waits_for_no_retry_after_to_be_told_the_others(elapsed
     play << (Finish if elapsed < 400.0 else ListFormats)
     if play.driven.outcome is not None:
         assert (play.driven.outcome.reason, play.driven.outcome.alternatives) == (Reason.INVALID_FORMAT, ())
+
+
+@pytest.mark.rules("D19")
+def test_a_run_that_is_lost_beside_a_file_that_is_ready_ends_no_silence() -> None:
+    play = running()
+    run = play[Run]
+    play.alarm() >> StatusReported(number=play[Check], status=Status.READY)
+    play << Get
+    play.at(6.0) >> Lost(number=play[Get], sent=Sent.UNKNOWN)  # the last that was heard: a silence begins here
+    while play.now < 400.0:
+        play.alarm()
+    play >> Lost(number=run, sent=Sent.UNKNOWN)
+    while play.driven.outcome is None:
+        play.alarm()
+    assert play.now == 606.0
+    assert play.driven.outcome.reason is Reason.UNREACHABLE
