@@ -136,6 +136,23 @@ def a_session_waits_as_the_job_was_told(story: Story) -> Iterator[Violation]:
                 yield Violation(rule="D19", position=position, what=f"{length:g} s, not {left:g}")
 
 
+def a_check_waits_as_it_was_told(story: Story) -> Iterator[Violation]:
+    """D19: Retry-After is honoured by every `check`, as even D1's waits for it; READY lets `get` go at once, not these.
+
+    What names no time takes back none. Freedom: the repeat after a renewal may leave at once (D16, I13); what comes of
+    a token that no `run` used (D1, D21), and of a Wait that was stopped; and of two, the server's last word may hold.
+    """
+    for turn in story.turns:
+        stopped = turn.kind == "Wait" and turn.event is not None and turn.event.kind == "Cancelled"
+        older = turn.event is not None and turn.event.refusal == "CREDENTIALS"
+        if stopped or older or turn.kind == "RenewCredentials" or _unsent(turn.learned):
+            continue
+        for position, issued in turn.new("Check"):
+            left = turn.learned.told_last - issued.at
+            if issued.session == turn.facts.session and left > NEAR:
+                yield Violation(rule="D19", position=position, what=f"Check {left:g} s before it may leave")
+
+
 def cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> list[float]:
     """How long until something else is due: the job's end, the token's, silence.
 
@@ -240,6 +257,7 @@ CHECKS: tuple[Callable[[Story], Iterator[Violation]], ...] = (
     one_check_just_after,
     waits,
     a_session_waits_as_the_job_was_told,
+    a_check_waits_as_it_was_told,
     requests_have_limits,
     all_ends,
     no_hot_loop,

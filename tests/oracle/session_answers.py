@@ -5,7 +5,7 @@ Each function gives every continuation that the rules permit; the slot that was 
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, ask_run, beside, cut_short, ended, insure, pause, pressed
+from tests.oracle.session_ask import ask, ask_check, ask_run, beside, cut_short, ended, insure, pause, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run
 from tests.oracle.session_state import NEAR, Slot, State, replace, without_run
@@ -181,7 +181,7 @@ def _error_seen(state: State, slot: Slot, event: Event, now: float) -> list[Stat
     if age > early + NEAR:
         return final
     doubted = replace(state, errors=state.errors + 1)
-    again = [*ask(doubted, "Check", now, "D18"), *_check_again(doubted, now, None)]
+    again = [*ask_check(doubted, now, "D18"), *_check_again(doubted, now, None)]
     again += _any_pause(doubted, now)
     # Freedom: at 10 s exactly; and a `run` that was lost or refused may be held for answered.
     return again if state.alive and age < early - NEAR else again + final
@@ -230,8 +230,8 @@ def _get_lost(state: State, now: float) -> list[State]:
     lost = replace(state, lost_gets=state.lost_gets + 1)
     if lost.lost_gets > 1:
         return [file_lost(lost), *pressed(lost, now)]
-    # Freedom: the check at once, or after a pause.
-    return ask(lost, "Check", now, "D21") + pause(lost, "Check", now, "Get", None, "D21")
+    # Freedom: the check at once, or after a pause; a Retry-After that is on comes first (D19).
+    return ask_check(lost, now, "D21") + pause(lost, "Check", now, "Get", None, "D21")
 
 
 _SAID = {"ListFormats": _formats, "Init": _init, "Run": run, "Check": _check, "Get": _get}

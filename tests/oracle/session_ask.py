@@ -9,6 +9,7 @@ from tests.oracle.session_state import NEAR, End, Slot, State, replace
 
 __all__ = [
     "ask",
+    "ask_check",
     "ask_run",
     "beside",
     "cut_short",
@@ -168,6 +169,11 @@ def ask(state: State, kind: str, now: float, *rules: str, then: str = "") -> lis
     return [*may_end(state, now), asked]
 
 
+def ask_check(state: State, now: float, *rules: str) -> list[State]:
+    """`check` at once, whatever it asks; never while a Retry-After is on, which even D1's check waits for (D19)."""
+    return [] if state.not_before > now + NEAR else ask(state, "Check", now, *rules)
+
+
 def ask_run(state: State, now: float, *rules: str) -> list[State]:
     """`run`, on a connection of its own, and the insurance beside it (R20, D19, I4)."""
     forced = must_end(state, now)
@@ -244,6 +250,8 @@ def poll(state: State, now: float, retry_after: float | None = None) -> list[Sta
         return fresh
     if state.not_before > now and retry_after is None:
         return [*must_end(state, now)] or [state, *fresh]  # Retry-After still holds
+    if retry_after:
+        return fresh  # poll then (the table): a Wait that ends sooner is too short now
     longest = now + _step(state, max(state.waits, state.streak + 1))
     return [*fresh, state] if kept.hi <= longest + NEAR and not must_end(state, now) else fresh
 
@@ -256,9 +264,9 @@ def _wait(
         return forced
     also = limits(state)
     found = may_end(state, now)
-    if (
-        then == "Check" and state.state == "RUNNING" and state.not_before > now
-    ):  # a Retry-After that `run` was told still holds
+    if then == "Check" and state.not_before > now and (state.state == "RUNNING" or retry_after is None):
+        # A Retry-After that is on still holds for every check, D1's among them (D19). What names no time (a `get` lost,
+        # or told 429 and no more) takes back none.
         retry_after = max(retry_after or 0.0, state.not_before - now)
     if retry_after:
         lo, hi = now + retry_after, now + retry_after + max(hi - now, 0.0)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.oracle.session_answers import answered
-from tests.oracle.session_ask import ask, ask_run, ended, hold, insure, pause, pressed
-from tests.oracle.session_state import Setting, Slot, State, replace, without_run
+from tests.oracle.session_ask import ask, ask_check, ask_run, ended, hold, insure, pause, pressed
+from tests.oracle.session_state import NEAR, Setting, Slot, State, replace, without_run
 from tests.oracle.table import MEANING, REASON, row
 from tests.oracle.vocabulary import Event, Job, Policy
 
@@ -80,6 +80,9 @@ def _elapsed(state: State, rest: State, slot: Slot, event: Event, now: float) ->
     if event.kind == "Cancelled" or now < slot.hi:
         # Freedom: no rule says what a wait is that was stopped, or answered too soon. It may go on, or be over.
         return [state, *_go_on(rest, slot.then, now), *pause(rest, slot.then, now, rest.cause)]
+    if slot.then == "Check" and rest.not_before > now + NEAR:
+        # It was cut where the session could have ended: no check leaves before the Retry-After is over (D19).
+        return hold(rest, "Check", now) or _go_on(rest, slot.then, now)
     return _go_on(rest, slot.then, now)
 
 
@@ -97,7 +100,7 @@ def _go_on(state: State, then: str, now: float) -> list[State]:
     )
     found = []
     if asks_late:
-        found += ask(state, "Check", now, "D1")
+        found += ask_check(state, now, "D1")
     if then.startswith("RenewCredentials"):
         return found + ask(state, "RenewCredentials", now, "D16", then=then.partition(" ")[2])
     if state.owed:

@@ -5,7 +5,7 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, ask_run, ended, must_end, pause, poll, pressed
+from tests.oracle.session_ask import ask, ask_check, ask_run, ended, must_end, pause, poll, pressed
 from tests.oracle.session_ends import over, ready
 from tests.oracle.session_state import NEAR, Slot, State, replace, without_run
 from tests.oracle.table import REASON, row
@@ -38,7 +38,7 @@ def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[S
     answered_no = replace(without_run(state, now), run="answered")
     found = _decided_by_check(answered_no, now, None)
     if answered_no.other() is None or answered_no.slot("Wait") is not None:
-        found += ask(answered_no, "Check", now, "D6")  # Freedom: `check` confirms at once, or after a pause
+        found += ask_check(answered_no, now, "D6")  # Freedom: `check` confirms at once, or after a pause
     return found
 
 

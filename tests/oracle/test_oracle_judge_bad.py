@@ -17,6 +17,7 @@ from tests.oracle.test_oracle_judge_good import (
     SECTION_7,
     TOLD_AT_THE_END,
     TOLD_BEFORE,
+    TOLD_NO_TIME,
     UNNAMED,
     UNPROVEN,
     WAITED_FOR,
@@ -215,6 +216,13 @@ BEGINNINGS = {
     "D18 an early error": then(CHECKING, "6 < 4 StatusReported status=ERROR / 6 = ERROR"),
     "R22 a late error": then(CHECKING, "20 < 4 StatusReported status=ERROR / 20 > 5 Wait 25"),
     "D19 a failed check": then(CHECKING, "6 < 4 Refused refusal=UNAVAILABLE / 6 = ERROR"),
+    "D19 a get that was told no time": then(
+        TOLD_NO_TIME.split("11   > 9")[0], "11 > 9 Wait 11.4 / 11.4 < 9 WaitElapsed / 11.4 > 10 Check 41.4"
+    ),
+    "D19 a lost get": then(TOLD_NO_TIME.split("10   < 6")[0], "10 < 6 Lost sent=UNKNOWN / 10 > 7 Check 40"),
+    "D19 a Wait that was shorter": then(
+        RUNNING, "5 < 2 Refused refusal=BUSY retry_after=20 / 5.1 < 3 WaitElapsed / 5.1 > 4 Check 35.1"
+    ),
     "D19 Retry-After": then(BEGUN, "1 < 1 Refused refusal=BUSY retry_after=20 / 1 > 2 Wait 1.4"),
     "D21 not asked about": then(
         READY,

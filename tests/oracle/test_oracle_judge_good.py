@@ -432,6 +432,32 @@ NAMED_LATER = (
 406  ! ERROR INVALID_FORMAT RUNNING
 """
 )
+
+# READY while a Retry-After is on: `get` leaves at once, and is told no time, so that it is repeated after a pause; but
+# the check that its loss asks for waits as it was told (D19), and so would the next session.
+TOLD_NO_TIME = (
+    TOLD_AND_REFUSED
+    + """
+9    < 2 RunFinished
+9    x 5
+9    = READY
+9    > 6 Get 3600
+10   < 6 Refused refusal=BUSY
+10   > 7 Wait 10.4
+10.4 < 7 WaitElapsed
+10.4 > 8 Get 3600
+11   < 8 Lost sent=UNKNOWN
+11   > 9 Wait 405.2
+405.2 < 9 WaitElapsed
+405.2 > 10 Check 435.2
+406  < 10 StatusReported status=READY
+406  > 11 Get 3600
+407  < 11 FileReceived
+407  publish whole
+407  = CONSUMED
+407  ! CONSUMED DELIVERED READY
+"""
+)
 UNRENEWED = OWED + "6 < 2 Refused refusal=INVALID_FORMAT\n6 = ERROR\n6 ! ERROR INVALID_FORMAT RUNNING"
 
 GOOD = {
@@ -452,6 +478,7 @@ GOOD = {
     "another session waits to the job's end": WAITS_TO_THE_END,
     "the alternatives are not waited for": UNNAMED,
     "the alternatives are waited for": NAMED_LATER,
+    "a get that is told no time": TOLD_NO_TIME,
     "the alternatives need no renewal": UNRENEWED,
 }
 

@@ -466,18 +466,81 @@ def test_of_two_that_are_on_the_last_word_holds_or_the_longer_wait(until: float,
     client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 1.0))
     client.hears(1.0, 3, "WaitElapsed")
     client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 31.0))
-    client.hears(2.0, 4, "Refused", refusal="BUSY", retry_after=1000.0)
-    client.shows("RUNNING", (2, "Run", 1800.0), (5, "Wait", 6.0))
-    client.hears(2.1, 2, "RunFinished")
-    client.shows("READY", (6, "Get", 3600.0))  # at once, whatever the check was told (I4)
-    client.hears(2.2, 6, "Lost", sent="UNKNOWN")
-    client.shows("READY", (7, "Check", 32.2))
+    client.hears(1.5, 4, "StatusReported", status="READY")
+    client.shows("READY", (2, "Run", 1800.0), (6, "Get", 3600.0))
+    client.hears(1.8, 6, "Lost", sent="UNKNOWN")
+    client.shows("READY", (2, "Run", 1800.0), (7, "Check", 31.8))
+    client.hears(2.0, 2, "Refused", refusal="BUSY", retry_after=1000.0)
+    client.shows("READY", (7, "Check", 31.8))
     client.hears(2.5, 7, "Refused", refusal="BUSY", retry_after=100.0)
     client.shows("READY", (8, "Wait", 6.0))
     client.hears(6.0, 8, "WaitElapsed")
     client.token = None
     assert client.accepts("INIT", (9, "Wait", until)) == right
     client.may_not_show("INIT", (9, "Init", 36.0))
+
+
+def fetching(**policy: float) -> Client:
+    """A check was told at 2 s to come back in 1000 s; at 2.1 s `run` says that the file is there, and `get` leaves."""
+    client = Client(preflight="OFF", first_check=1.0, **policy)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 1.0))
+    client.hears(1.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 31.0))
+    client.hears(2.0, 4, "Refused", refusal="BUSY", retry_after=1000.0)
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "Wait", 1002.0))
+    client.hears(2.1, 2, "RunFinished")
+    client.shows("READY", (6, "Get", 3600.0))  # at once, whatever the check was told (I4)
+    return client
+
+
+@pytest.mark.rules("D19", "D21", "I4")
+@pytest.mark.parametrize("told", [None, 100.0])
+def test_a_get_that_is_told_no_time_takes_back_no_retry_after(told: float | None) -> None:
+    client = fetching(silence=3000.0)
+    client.hears(3.0, 6, "Refused", refusal="BUSY", retry_after=told)
+    again = 3.0 + (told or 0.4)
+    client.shows("READY", (7, "Wait", again))  # it was not `get` that was told 1000 s
+    client.hears(again, 7, "WaitElapsed")
+    client.shows("READY", (8, "Get", 3600.0))
+    client.hears(again + 0.1, 8, "Lost", sent="UNKNOWN")
+    if told:  # a time of its own is the server's last word, which may hold
+        client.shows("READY", (9, "Check", again + 30.1))
+        return
+    client.may_not_show("READY", (9, "Check", again + 30.1))
+    client.may_not_show("READY", (9, "Wait", again + 0.5))
+    client.shows("READY", (9, "Wait", 1002.0))
+    client.hears(1002.0, 9, "WaitElapsed")
+    client.shows("READY", (10, "Check", 1032.0))
+
+
+@pytest.mark.rules("D19", "D42")
+def test_a_get_that_is_not_ready_yet_takes_back_no_retry_after() -> None:
+    client = fetching()
+    client.hears(3.0, 6, "StatusReported", status="IN_PROGRESS")
+    client.may_not_show("READY", (7, "Wait", 3.4))
+    client.shows("READY", (7, "Wait", 1002.0))
+
+
+@pytest.mark.rules("D19", "D6")
+def test_the_check_that_confirms_waits_for_a_retry_after() -> None:
+    client = running(Client())
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=20.0)
+    client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 26.0))
+    client.hears(7.0, 3, "Refused", refusal="DOWNLOAD_FAILED")
+    client.may_not_show("RUNNING", (7, "Check", 37.0))
+    client.shows("RUNNING", (6, "Wait", 26.0))
+
+
+@pytest.mark.rules("D19", "D6")
+def test_a_wait_that_stands_is_too_short_once_run_is_told_to_come_back_later() -> None:
+    client = running(Client())
+    client.hears(4.9, 3, "Refused", refusal="BUSY", retry_after=20.0)
+    client.may_not_show("RUNNING", (4, "Wait", 5.0))
+    client.shows("RUNNING", (5, "Wait", 24.9))
 
 
 @pytest.mark.rules("D19", "D21")
