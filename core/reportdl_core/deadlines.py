@@ -59,11 +59,11 @@ def horizon(facts: Facts, policy: Policy) -> float:
     return latest
 
 
-def rest(facts: Facts, policy: Policy, *, seed: int, now: float, insuring: bool) -> None:
+def rest(facts: Facts, policy: Policy, *, seed: int, now: float, insuring: bool, held: float | None) -> None:
     """Note when the next command may leave, after a failure or an answer that said "not yet" (D19, I13).
 
     `insuring`: `run` is alive and its own answer is awaited, so `check` only insures. D1's question comes just
-    after five minutes, sooner than the interval where need be, but never before a Retry-After is over.
+    after five minutes, sooner than the interval where need be, but never before a Retry-After is over: `held`.
     """
     repeat = pause(policy, seed=seed, number=facts.number, times=facts.pauses)
     if insuring:
@@ -81,7 +81,7 @@ def rest(facts: Facts, policy: Policy, *, seed: int, now: float, insuring: bool)
             # The question was asked and not answered: its repeats grow like every other (I13).
             facts.pauses += 1
             due = min(due, now + repeat)
-    facts.due = max(due, facts.held_until) if facts.held_until is not None else due
+    facts.due = due if held is None else max(due, held)
 
 
 def begun_again(ended: Facts, policy: Policy, *, seed: int, now: float) -> Facts:

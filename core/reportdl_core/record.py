@@ -108,7 +108,8 @@ class Record:
         return self.facts.run is RunPhase.ALIVE and not self.facts.ready
 
     def _rest(self, now: float) -> None:
-        rest(self.facts, self.policy, seed=self.seed, now=now, insuring=self._insuring)
+        held = self.facts.held_until
+        rest(self.facts, self.policy, seed=self.seed, now=now, insuring=self._insuring, held=held)
 
     def _at_once(self, now: float) -> None:
         # But a renewal that failed keeps its pause, whatever else comes in the meantime (I13).
@@ -188,19 +189,29 @@ class Record:
             self._on_meaning(MEANINGS[answer, type(command)], command, event, answer, now)
 
     def _on_busy(self, command: Command, event: Refused, now: float) -> None:
-        # The server told us when: that is not silence, but it stays within the job's deadline (D19).
-        facts = self.facts
+        # The server told us when: that is not silence, but it stays within the job's deadline (D19). Who says no time
+        # takes back none that was said before.
+        facts, told = self.facts, self._told(event, now)
+        facts.held_until = told if facts.held_until is None else max(facts.held_until, told)
+        facts.quiet_since = max(facts.quiet_since, told if isinstance(command, Get) else facts.held_until)
+
+    def _told(self, event: Refused, now: float) -> float:
         after = event.retry_after or 0.0
-        held = instant(min(now + after, facts.end)) if after > 0 else now
-        # Who says no time takes back none that was said before; but what held `check` back does not hold the file back.
-        said = None if isinstance(command, Get) else facts.held_until
-        facts.held_until = held if said is None else max(held, said)
-        facts.quiet_since = max(facts.quiet_since, facts.held_until)
+        return instant(min(now + after, self.facts.end)) if after > 0 else now
+
+    def _on_repeat(self, command: Command, event: Failure, now: float) -> None:
+        if isinstance(command, Get):
+            # What held `check` back does not hold the file back (D2), only what `get` is told itself.
+            told = self._told(event, now) if isinstance(event, Refused) else None
+            rest(self.facts, self.policy, seed=self.seed, now=now, insuring=False, held=told)
+        else:
+            self._rest(now)
 
     def _on_renewal_failed(self, answer: Answer, now: float) -> None:
         if answer in (Answer.NOT_SENT, Answer.UNAVAILABLE, Answer.BUSY):
             # A repeat like every other, also while `run` is alive: only `check` merely insures then (D19).
-            rest(self.facts, self.policy, seed=self.seed, now=now, insuring=False)
+            held = self.facts.held_until
+            rest(self.facts, self.policy, seed=self.seed, now=now, insuring=False, held=held)
         else:
             self._end(Reason.CREDENTIALS)
 
@@ -257,7 +268,7 @@ class Record:
         facts = self.facts
         match meaning:
             case Meaning.REPEAT:
-                self._rest(now)
+                self._on_repeat(command, event, now)
             case Meaning.REPEAT_ONCE:
                 facts.odd_checks += 1
                 self._rest(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ from reportdl_core import (
     Cancelled,
     Check,
     CredentialsRenewed,
+    Event,
     Expiry,
     FileReceived,
     Finish,
@@ -27,6 +29,7 @@ from reportdl_core import (
     Refused,
     RenewCredentials,
     Run,
+    RunFinished,
     Secret,
     Sent,
     Session,
@@ -262,3 +265,40 @@ def test_a_run_that_is_lost_beside_a_file_that_is_ready_ends_no_silence() -> Non
         play.alarm()
     assert play.now == 606.0
     assert play.driven.outcome.reason is Reason.UNREACHABLE
+
+
+def ready_within_a_retry_after(seconds: float) -> tuple[Playbook[Session], float]:
+    """A `check` was told to come back later, and `run` then said that the file is there; until when."""
+    play = running().alarm() << Check
+    play >> Refused(number=play[Check], refusal=Refusal.BUSY, retry_after=seconds)
+    until = play.now + seconds
+    play.at(10.0) >> RunFinished(number=play[Run])
+    return play << Get, until
+
+
+@pytest.mark.rules("D2", "D19")
+@pytest.mark.parametrize(
+    ("answer", "longest"),
+    [
+        (lambda number: Refused(number=number, refusal=Refusal.BUSY), 0.5),
+        (lambda number: Lost(number=number, sent=Sent.NOT_SENT), 0.5),
+        (lambda number: Refused(number=number, refusal=Refusal.BUSY, retry_after=7.0), 7.0),
+    ],
+)
+def test_what_held_check_back_does_not_hold_the_file_back(answer: Callable[[int], Event], longest: float) -> None:
+    play, _ = ready_within_a_retry_after(400.0)
+    play >> answer(play[Get])
+    play << Wait
+    assert longest / 2 <= play.last(Wait).deadline - 10.0 <= longest
+    play.alarm() << Get
+
+
+@pytest.mark.rules("D19", "D21")
+def test_a_check_after_a_lost_file_waits_for_a_retry_after_that_a_get_without_one_took_back_nothing_of() -> None:
+    play, until = ready_within_a_retry_after(200.0)
+    play >> Refused(number=play[Get], refusal=Refusal.BUSY)
+    play.alarm() << Get
+    play >> Lost(number=play[Get], sent=Sent.UNKNOWN)
+    play << Wait
+    assert play.last(Wait).deadline == until
+    play.alarm() << Check

@@ -88,8 +88,7 @@ def test_what_is_repeated_is_repeated_later_and_before_the_question_of_five_minu
     policy, now = Policy(), instant(age)
     known = facts(began=0.0, due=0.0, end=3600.0, token_from=instant(init), run=RunPhase.ALIVE)
     known.pauses, known.polls = pauses, polls
-    known.held_until = None if held is None else instant(held)
-    rest(known, policy, seed=1, now=now, insuring=insuring)
+    rest(known, policy, seed=1, now=now, insuring=insuring, held=None if held is None else instant(held))
     question = instant(init) + 301.0
     assert known.due > now
     assert held is None or known.due >= instant(held)
