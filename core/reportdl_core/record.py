@@ -194,6 +194,8 @@ class Record:
         facts, told = self.facts, self._told(event, now)
         facts.held_until = told if facts.held_until is None else max(facts.held_until, told)
         facts.quiet_since = max(facts.quiet_since, told if isinstance(command, Get) else facts.held_until)
+        if not (facts.ready and facts.step is Step.GET):
+            facts.due = max(facts.due, facts.held_until)  # whoever was told it, also a `run` that adds nothing any more
 
     def _told(self, event: Refused, now: float) -> float:
         after = event.retry_after or 0.0

@@ -104,7 +104,7 @@ def refused_beside_a_lost_transfer(play: Playbook[Download], retry_after: float)
     play >> Refused(number=play[Check], refusal=Refusal.BUSY, retry_after=retry_after)
 
 
-@pytest.mark.rules("D19", "D21", "I13")
+@pytest.mark.rules("D19", "D21", "I6")
 def test_the_next_session_waits_for_the_retry_after_of_the_last_one() -> None:
     play = started(Policy(expiry=Expiry.DOCUMENTED))
     refused_beside_a_lost_transfer(play, 400.0)

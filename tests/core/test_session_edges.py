@@ -302,3 +302,16 @@ def test_a_check_after_a_lost_file_waits_for_a_retry_after_that_a_get_without_on
     play << Wait
     assert play.last(Wait).deadline == until
     play.alarm() << Check
+
+
+@pytest.mark.rules("D19", "D42")
+def test_a_check_waits_for_what_a_needless_run_was_told() -> None:
+    play = running()
+    run = play[Run]
+    play.alarm() >> StatusReported(number=play[Check], status=Status.READY)
+    play >> StatusReported(number=play[Get], status=Status.IN_PROGRESS)  # not there yet: a check, after a pause
+    play << Wait
+    play >> Refused(number=run, refusal=Refusal.BUSY, retry_after=60.0)
+    play << Wait
+    assert play.last(Wait).deadline == 65.0
+    play.alarm() << Check
