@@ -85,7 +85,7 @@ class Record:
                 reason = Reason.NOT_KEPT if event.why is Kept.FAILED else Reason.UNVERIFIED
                 self.verdict = Verdict(Move.FAIL, reason, kept=event.path)
             case WaitElapsed():
-                pass
+                self._on_waited()
             case CredentialsRenewed():
                 facts.renewed, facts.renewal = command.number, Renewal.SPENT
                 # The one repeat that needs no pause (I13), but a Retry-After stays honoured (D19): it held
@@ -194,8 +194,12 @@ class Record:
         facts, told = self.facts, self._told(event, now)
         facts.held_until = told if facts.held_until is None else max(facts.held_until, told)
         facts.quiet_since = max(facts.quiet_since, told if isinstance(command, Get) else facts.held_until)
-        if not (facts.ready and facts.step is Step.GET):
-            facts.due = max(facts.due, facts.held_until)  # whoever was told it, also a `run` that adds nothing any more
+
+    def _on_waited(self) -> None:
+        # What was told while it was waited, be it to a `run` that adds nothing any more, holds back all but the file.
+        facts = self.facts
+        if facts.held_until is not None and not (facts.ready and facts.step is Step.GET):
+            facts.due = max(facts.due, facts.held_until)
 
     def _told(self, event: Refused, now: float) -> float:
         after = event.retry_after or 0.0

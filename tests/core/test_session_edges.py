@@ -312,6 +312,7 @@ def test_a_check_waits_for_what_a_needless_run_was_told() -> None:
     play >> StatusReported(number=play[Get], status=Status.IN_PROGRESS)  # not there yet: a check, after a pause
     play << Wait
     play >> Refused(number=run, refusal=Refusal.BUSY, retry_after=60.0)
-    play << Wait
+    play << None
+    play.alarm() << Wait
     assert play.last(Wait).deadline == 65.0
     play.alarm() << Check
