@@ -85,13 +85,10 @@ class Record:
                 reason = Reason.NOT_KEPT if event.why is Kept.FAILED else Reason.UNVERIFIED
                 self.verdict = Verdict(Move.FAIL, reason, kept=event.path)
             case WaitElapsed():
-                self._on_waited()
+                self._hold_back()  # what was told meanwhile, be it to a `run` that adds nothing any more
             case CredentialsRenewed():
-                facts.renewed, facts.renewal = command.number, Renewal.SPENT
-                # The one repeat that needs no pause (I13), but a Retry-After stays honoured (D19): it held
-                # `check` back, not the file that is ready (D2).
-                held = None if facts.ready and facts.step is Step.GET else facts.held_until
-                facts.due = now if held is None else max(now, held)
+                facts.renewed, facts.renewal, facts.due = command.number, Renewal.SPENT, now
+                self._hold_back()  # the one repeat that needs no pause (I13)
             case StatusReported() | Refused() | Lost() | Cancelled():
                 if not isinstance(command, Wait):
                     note(facts, command, event, now)
@@ -195,8 +192,8 @@ class Record:
         facts.held_until = told if facts.held_until is None else max(facts.held_until, told)
         facts.quiet_since = max(facts.quiet_since, told if isinstance(command, Get) else facts.held_until)
 
-    def _on_waited(self) -> None:
-        # What was told while it was waited, be it to a `run` that adds nothing any more, holds back all but the file.
+    def _hold_back(self) -> None:
+        # A Retry-After stays honoured (D19). It holds `check` back, not the file that is ready (D2).
         facts = self.facts
         if facts.held_until is not None and not (facts.ready and facts.step is Step.GET):
             facts.due = max(facts.due, facts.held_until)
