@@ -304,6 +304,30 @@ def test_a_check_after_a_lost_file_waits_for_a_retry_after_that_a_get_without_on
     play.alarm() << Check
 
 
+@pytest.mark.rules("D2", "D19")
+def test_a_get_is_silent_from_what_it_was_told_itself() -> None:
+    play, _ = ready_within_a_retry_after(1000.0)
+    play >> Refused(number=play[Get], refusal=Refusal.BUSY)
+    play.alarm() << Get
+    play.at(609.5) >> Lost(number=play[Get], sent=Sent.NOT_SENT)
+    play << Wait
+    play.alarm() << Finish
+    assert play.driven.outcome is not None
+    assert (play.now, play.driven.outcome.reason) == (610.0, Reason.SERVER_ERROR)
+
+
+@pytest.mark.rules("D16", "D19")
+def test_a_renewal_is_silent_from_the_end_of_a_retry_after_that_it_waits_for() -> None:
+    play, until = ready_within_a_retry_after(400.0)
+    play >> Refused(number=play[Get], refusal=Refusal.CREDENTIALS)
+    play >> Refused(number=play[RenewCredentials], refusal=Refusal.BUSY)
+    play.alarm() << RenewCredentials
+    assert play.now == until
+    while play.driven.outcome is None:
+        play.alarm()
+    assert play.now == until + 600.0
+
+
 @pytest.mark.rules("D19", "D42")
 def test_a_check_waits_for_what_a_needless_run_was_told() -> None:
     play = running()
