@@ -73,12 +73,10 @@ class StreamSink(Spooling):
                 self._write_out(memoryview(chunk))
             self._stream.flush()
         except Exception as error:  # noqa: BLE001 - the token is spent, and this is the only copy
-            kind = (
-                "" if isinstance(error, OSError) else f" ({type(error).__name__})"
-            )  # all that is left of its traceback
-            self._refuse(
-                error, f"the stream did not take the file{kind}", f"{os.path.join(spool.directory, name)}.part"
-            )
+            # The kind is all that is left of a foreign traceback.
+            kind = "" if isinstance(error, OSError) else f" ({type(error).__name__})"
+            kept = os.path.join(spool.directory, f"{name}.part")
+            self._refuse(error, f"the stream did not take the file{kind}", kept)
         self.discard()
         return receipt_of(None, name, spool, offer, length_verified, warnings)
 

@@ -64,7 +64,7 @@ class DownloadEndpoint:
             return
         number = self._service.sessions.number()
         future = self._service.sessions.call(self._called(number, identity.user, asked))
-        answering = await self._awaited(number, future, fate.late, receive)
+        answering = await self._awaited(number, future, fate, receive)
         match answering:
             case OpenFile():
                 fate.in_time()
@@ -91,16 +91,15 @@ class DownloadEndpoint:
         )
 
     async def _awaited(
-        self, number: int, future: asyncio.Future[Answering], late: Late | None, receive: Receive
+        self, number: int, future: asyncio.Future[Answering], fate: Fate, receive: Receive
     ) -> Answering | None:
         """The endpoint's answer; None where it came too late, or for nobody."""
         leaving = asyncio.ensure_future(gone(receive))
         answered = False
         try:
-            await asyncio.wait(
-                _either(future, leaving, late), timeout=_patience(late), return_when=asyncio.FIRST_COMPLETED
-            )
-            answered = future.done() and not future.cancelled() and not _always(late)
+            waited = _either(future, leaving, fate.late)
+            await asyncio.wait(waited, timeout=_patience(fate.late), return_when=asyncio.FIRST_COMPLETED)
+            answered = future.done() and not future.cancelled() and not fate.sealed
         finally:
             leaving.cancel()
             if not answered:
@@ -134,8 +133,3 @@ def _either(
 
 def _patience(late: Late | None) -> float | None:
     return None if late is None else late.seconds
-
-
-def _always(late: Late | None) -> bool:
-    """Whether no answer can be in time."""
-    return late is not None and (isinstance(late, DropAfter) or late.seconds == 0)

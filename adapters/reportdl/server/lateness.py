@@ -51,6 +51,11 @@ class Fate:
             (timing for timing in self.timings if isinstance(timing, (DropAfter, GatewayTimeout, ExpireAfter))), None
         )
 
+    @property
+    def sealed(self) -> bool:
+        """Whether no answer can come in time, be it there at once."""
+        return self.late is not None and (isinstance(self.late, DropAfter) or self.late.seconds == 0)
+
     async def reached(self) -> None:
         """Return when the call reaches the endpoint."""
         await asyncio.sleep(sum(timing.seconds for timing in self.timings if isinstance(timing, Delay)))
@@ -85,11 +90,11 @@ class Fate:
         late = self.late
         if late is None:
             return None
-        if isinstance(late, DropAfter):
-            await _left(receive, late.seconds)
-        elif late.seconds > 0:
+        if not self.sealed:
             self.in_time()
             return None
+        if isinstance(late, DropAfter):
+            await _left(receive, late.seconds)
         return _too_late(late)
 
 
