@@ -43,16 +43,20 @@ def run(state: State, slot: Slot, event: Event, now: float, said: str) -> list[S
 
 
 def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
-    """A 401 or 412 to `run`: within 5 s it allows one repeat, later it counts as lost (I3)."""
+    """A 401 or 412 to `run`: within 5 s it allows one repeat, later it counts as lost (I3).
+
+    Where a renewal has failed already, its pause goes on: it is one failure, whoever was refused (I13).
+    """
     age = now - slot.issued
     early = state.setting.policy.early_refusal
+    failed = "RenewCredentials" in state.unpaused
     found: list[State] = []
     if age <= early and not state.run_repeated:
         again = replace(without_run(state, now).only_run(), run="refused", run_repeated=True)
         if slot.credential < state.credential:
             found += ask_run(again, now, "D16", "I3")
         elif state.armed:
-            found += ask(again, "RenewCredentials", now, "D16", "I3", then="Run")
+            found += [] if failed else ask(again, "RenewCredentials", now, "D16", "I3", then="Run")
         else:
             found += [ended(again, "ERROR", REASON["CREDENTIALS"], "D16"), *pressed(again, now)]
         found += _renewed_for(again, state)
@@ -63,7 +67,7 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
             if slot.credential < gone.credential:
                 continue
             # Freedom: the credential is known to be dead; it may be renewed before `check` is refused for it.
-            if gone.armed and gone.slot("RenewCredentials") is None:
+            if gone.armed and gone.slot("RenewCredentials") is None and not failed:
                 found += ask(gone, "RenewCredentials", now, "D16", then="Check")
             elif not gone.armed and age <= early + NEAR:
                 found.append(ended(gone, "ERROR", REASON["CREDENTIALS"], "D16"))
@@ -111,5 +115,5 @@ def _unsent(state: State, now: float) -> list[State]:
     """Run again after a pause. Freedom: a request that is out may come to its end first."""
     found = pause(state, "Run", now, "Run", None, "D19", "I3")
     if state.slot("Check", "RenewCredentials") is not None and not must_end(state, now):
-        found.append(state)
+        found.append(replace(state, unpaused=state.unpaused | {"Run"}))
     return found

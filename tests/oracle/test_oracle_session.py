@@ -322,6 +322,74 @@ def test_a_renewal_that_was_lost_ends_nothing_and_one_that_was_refused_may() -> 
         client.shows("INIT", (3, "Wait", 2.4))
 
 
+def renewing() -> Client:
+    """Beside a live `run` a check is refused at 6 s, and the credential is being renewed, number 6."""
+    client = running(Client())
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client.hears(6.0, 5, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (3, "Run", 1800.0), (6, "RenewCredentials", 36.0))
+    return client
+
+
+@pytest.mark.rules("D16", "I13")
+def test_a_renewal_that_failed_is_repeated_after_its_pause_though_run_is_refused_too() -> None:
+    client = renewing()
+    client.hears(7.0, 6, "Lost", sent="UNKNOWN")
+    client.shows("RUNNING", (3, "Run", 1800.0), (7, "Wait", 7.4))
+    client.hears(7.1, 3, "Refused", refusal="CREDENTIALS")
+    client.may_not_show("RUNNING", (8, "RenewCredentials", 37.1))
+    client.shows("RUNNING", (7, "Wait", 7.4))
+    client.hears(7.4, 7, "WaitElapsed")
+    client.shows("RUNNING", (8, "RenewCredentials", 37.4))
+
+
+@pytest.mark.rules("D16", "I13")
+def test_a_renewal_that_failed_leaves_at_once_once_another_wait_is_over() -> None:
+    client = renewing()
+    client.hears(7.0, 6, "Lost", sent="UNKNOWN")
+    client.shows("RUNNING", (3, "Run", 1800.0), (7, "Wait", 10.0))
+    client.hears(10.0, 7, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (8, "Check", 40.0))
+    client.hears(11.0, 8, "Refused", refusal="UNAVAILABLE")
+    client.shows("RUNNING", (3, "Run", 1800.0), (9, "Wait", 18.0))
+    client.hears(12.0, 3, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (10, "RenewCredentials", 42.0))
+
+
+@pytest.mark.rules("D16", "D19", "I3", "I13")
+def test_a_run_that_was_never_sent_is_repeated_after_a_pause_whatever_is_renewed_meanwhile() -> None:
+    client = renewing()
+    client.hears(6.5, 3, "Lost", sent="NOT_SENT")
+    client.shows("RUNNING", (6, "RenewCredentials", 36.0))
+    client.hears(6.6, 6, "CredentialsRenewed")
+    client.may_not_show("RUNNING", (7, "Run", 1806.6), (8, "Wait", 11.6))
+    client.shows("RUNNING", (7, "Check", 36.6))  # what was refused is what is repeated at once
+    client.hears(6.7, 7, "StatusReported", status="IN_PROGRESS")
+    client.shows("RUNNING", (8, "Wait", 7.1))
+    client.hears(7.1, 8, "WaitElapsed")
+    client.shows("RUNNING", (9, "Run", 1807.1), (10, "Wait", 12.1))
+
+
+@pytest.mark.rules("D12", "D16", "I13")
+def test_the_question_for_the_alternatives_is_no_endless_one() -> None:
+    client = Client(preflight="OFF")
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    client.hears(1.0, 2, "Refused", refusal="INVALID_FORMAT")
+    client.shows("RUNNING", (4, "ListFormats", 31.0))
+    client.hears(2.0, 4, "Refused", refusal="CREDENTIALS")
+    client.may_not_show("RUNNING", (5, "ListFormats", 32.0))
+    client.shows("RUNNING", (5, "RenewCredentials", 32.0))
+    client.hears(3.0, 5, "CredentialsRenewed")
+    client.shows("RUNNING", (6, "ListFormats", 33.0))
+    client.hears(4.0, 6, "Refused", refusal="CREDENTIALS")
+    client.may_not_show("RUNNING", (7, "ListFormats", 34.0))
+    client.may_not_show("RUNNING", (7, "RenewCredentials", 34.0))
+    client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
+
+
 @pytest.mark.rules("D12", "R10")
 def test_without_a_preflight_a_refused_format_is_named_first() -> None:
     client = Client(preflight="OFF")
