@@ -192,23 +192,30 @@ def ask_run(state: State, now: float, *rules: str) -> list[State]:
 
 def insure(state: State, now: float, retry_after: float | None = None) -> list[State]:
     """Wait for the next check of a `run` that is alive: 5 s exactly, then growing to 30 s (D19)."""
-    policy, sent = state.setting.policy, state.run_sent
-    assert sent is not None
-    count = state.insured
+    policy, count = state.setting.policy, state.insured
     # Freedom: whether a failed check that was repeated at another pace is counted.
     longest = min(policy.longest_insurance, policy.first_check * policy.growth ** max(count, state.rested))
     # Freedom: whether the second wait is drawn from 5 s or from the next step.
     shortest = min(policy.longest_insurance, policy.first_check * policy.growth ** max(count - 1, 0))
     lo, hi = now + shortest / 2, now + longest
     state = replace(state, insured=count + 1, rested=state.rested + 1, streak=0, cause="insurance")
-    if count:
-        return _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20")
-    lo = hi = max(sent + policy.first_check, now)
-    # Freedom: the first check is 5 s after `run` exactly (D19), though the token's 300 s end in between (D1).
-    kept = state.kept_by_server
-    exactly = _wait(replace(state, kept_by_server=True), "Check", now, lo, hi, retry_after, "D19", "R20")
-    found = [one if one.end else replace(one, kept_by_server=kept) for one in exactly]
-    return found if kept else found + _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20", "D1")
+    return _wait(state, "Check", now, lo, hi, retry_after, "D19", "R20") if count else _first_check(state, now)
+
+
+def _first_check(state: State, now: float) -> list[State]:
+    """5 s after `run` was sent exactly; it has no jitter, and a Retry-After that is on puts it off until that is over.
+
+    Freedom: exactly then (D19), though the token's 300 s end in between, or just after the 300 s (D1).
+    """
+    policy, expiry, told = state.setting.policy, state.expiry, state.not_before
+    assert state.run_sent is not None
+    due = {max(state.run_sent + policy.first_check, now)}
+    if policy.expiry == "CONFIRM" and expiry is not None and now < expiry + policy.expiry_margin < max(due):
+        due |= set() if state.kept_by_server else {max(expiry, now + NEAR), expiry + policy.expiry_margin}
+    free = replace(state, kept_by_server=True, not_before=0.0)  # else it would be cut, or put off, as any other Wait is
+    moments = {max(at, told) for at in due}
+    found = [one for at in moments for one in _wait(free, "Check", now, at, at, None, "D19", "R20")]
+    return [one if one.end else replace(one, kept_by_server=state.kept_by_server, not_before=told) for one in found]
 
 
 def beside(state: State, again: list[State], now: float, retry_after: float | None = None) -> list[State]:
@@ -275,7 +282,7 @@ def _wait(
             found.append(ended(state, "ERROR", frozenset({"TIMED_OUT"}) | _SILENT, "D19", "I8"))
     lo, hi, near = _cut_at_expiry(state, then, now, lo, hi, bool(retry_after))
     also |= near
-    if state.not_before > now:
+    if state.not_before > now and (not retry_after or state.not_before > now + retry_after - NEAR):
         also.add(min(state.not_before, _last(state)))  # Freedom: what one request was told may hold for the next
     hi = min(hi, state.setting.end)
     lo = min(lo, hi)
@@ -283,7 +290,7 @@ def _wait(
         kind="Wait",
         lo=lo,
         hi=hi,
-        also=frozenset(at for at in also if now < at < lo or now < at <= state.not_before),
+        also=frozenset(at for at in also if now < at < lo or now < at <= min(state.not_before, state.setting.end)),
         issued=now,
         credential=state.credential,
         then=then,
@@ -312,7 +319,8 @@ def hold(state: State, then: str, now: float) -> list[State]:
     until = min(state.not_before, _last(state))
     if until <= now:
         return []
-    found = _wait(state, then, now, until, until, None, "D19")
+    at = now if then == "Check" else until  # a check is put off by `_wait` itself
+    found = _wait(state, then, now, at, at, None, "D19")
     return [one if one.end else replace(one, not_before=state.not_before) for one in found]
 
 

@@ -66,13 +66,13 @@ class Client:
         self.possible = job_model.step(self.possible, event, at)
 
 
-def running(client: Client, at: float = 0.0, check: float = 5.0) -> Client:
+def running(client: Client, at: float = 0.0, check: float = 5.0, until: float = 1800.0) -> Client:
     """Up to `run`, with numbers 3 and 4 outstanding."""
     client.shows("INIT", (1, "ListFormats", 30.0))
     client.hears(at, 1, "FormatsListed", formats=("image", "pdf", "csv"))
     client.shows("INIT", (2, "Init", at + 30.0))
     client.hears(at, 2, "TokenIssued", token="A")
-    client.shows("RUNNING", (3, "Run", at + 1800.0), (4, "Wait", at + check))
+    client.shows("RUNNING", (3, "Run", at + until), (4, "Wait", at + check))
     return client
 
 
@@ -609,6 +609,79 @@ def test_a_wait_that_stands_is_too_short_once_run_is_told_to_come_back_later() -
     client.hears(4.9, 3, "Refused", refusal="BUSY", retry_after=20.0)
     client.may_not_show("RUNNING", (4, "Wait", 5.0))
     client.shows("RUNNING", (5, "Wait", 24.9))
+
+
+def told_and_sent_again(retry_after: float) -> Client:
+    """A check is told at 6 s to come back later; `run`, proven never sent, is sent again at 6.6 s."""
+    client = running(Client())
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=retry_after)
+    client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 6.0 + retry_after))
+    client.hears(6.2, 3, "Lost", sent="NOT_SENT")
+    client.shows("RUNNING", (7, "Wait", 6.6))
+    client.hears(6.6, 7, "WaitElapsed")
+    return client
+
+
+@pytest.mark.rules("D19")
+@pytest.mark.parametrize(
+    ("retry_after", "until", "right"),
+    [
+        (2.0, 11.6, True),
+        (2.0, 8.0, False),
+        (2.0, 10.0, False),
+        (2.0, 13.0, False),
+        (20.0, 26.0, True),
+        (20.0, 11.6, False),
+        (20.0, 28.0, False),
+        (20.0, 31.0, False),
+    ],
+)
+def test_a_first_check_is_exactly_in_time_or_when_a_retry_after_is_over(
+    retry_after: float, until: float, right: bool
+) -> None:
+    client = told_and_sent_again(retry_after)
+    assert client.accepts("RUNNING", (8, "Run", 1806.6), (9, "Wait", until)) == right
+
+
+@pytest.mark.rules("D19", "D6")
+def test_no_wait_ends_with_an_older_retry_after_than_the_last() -> None:
+    client = running(Client())
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=2.0)
+    client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 8.0))
+    client.hears(7.0, 3, "Refused", refusal="BUSY", retry_after=25.0)
+    client.may_not_show("RUNNING", (7, "Wait", 8.0))
+    client.shows("RUNNING", (7, "Wait", 32.0))
+
+
+@pytest.mark.rules("D19", "I8")
+@pytest.mark.parametrize(("until", "right"), [(400.0, True), (607.0, False), (600.0, False)])
+def test_no_wait_outlives_the_job_whatever_was_told(until: float, right: bool) -> None:
+    client = running(Client(job_timeout=400.0), until=400.0)
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 400.0), (5, "Check", 35.0))
+    client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=700.0)
+    client.shows("RUNNING", (3, "Run", 400.0), (6, "Wait", 400.0))
+    client.hears(7.0, 3, "Refused", refusal="BUSY", retry_after=700.0)
+    assert client.accepts("RUNNING", (7 if until > 400.0 else 6, "Wait", until)) == right
+
+
+@pytest.mark.rules("D19")
+@pytest.mark.parametrize(("until", "right"), [(702.0, True), (750.0, False), (800.0, False), (650.0, False)])
+def test_what_is_left_of_a_retry_after_is_waited_for_and_no_more(until: float, right: bool) -> None:
+    client = running(Client())
+    client.hears(1.0, 3, "Lost", sent="UNKNOWN")
+    client.shows("RUNNING", (5, "Wait", 1.4))
+    client.hears(1.4, 5, "WaitElapsed")
+    client.shows("RUNNING", (6, "Check", 31.4))
+    client.hears(2.0, 6, "Refused", refusal="BUSY", retry_after=700.0)
+    client.shows("RUNNING", (7, "Wait", 601.0))  # where the silence could end it (D19), which it does not
+    client.hears(601.0, 7, "WaitElapsed")
+    client.may_not_show("RUNNING", (8, "Check", 631.0))
+    assert client.accepts("RUNNING", (8, "Wait", until)) == right
 
 
 @pytest.mark.rules("D19", "D21")
