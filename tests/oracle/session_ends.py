@@ -33,8 +33,10 @@ def over(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     asked = event.refusal == "INVALID_TOKEN" or (slot.kind == "Check" and not state.kept_by_server)
     if late and asked and event.kind == "Refused" and state.lost_gets == 0:
         # Freedom: "a refusal then is EXPIRED" (D1), though another one than Download failed has a name of its own. A
-        # token of 300 s that is not known any more has expired, whoever asks, and whenever (R15, D36).
-        found.append(ended(state, "EXPIRED", reasons | {"EXPIRED"}, "D1"))
+        # token of 300 s that is not known any more has expired, whoever asks, and whenever (R15, D36). By the name of
+        # a refused format it may be called only where the alternatives are known (D12).
+        unnamed = event.refusal == "INVALID_FORMAT" and state.listed is None
+        found.append(ended(state, "EXPIRED", frozenset({"EXPIRED"}) | (frozenset() if unnamed else reasons), "D1"))
     return found
 
 

@@ -716,6 +716,25 @@ def test_once_the_server_keeps_a_session_only_a_token_it_does_not_know_has_expir
         assert client.may_end("EXPIRED", reason, "RUNNING") == right, refusal
 
 
+@pytest.mark.rules("D1", "D12", "R10")
+def test_a_refused_format_is_an_expiry_or_its_alternatives_are_asked_for() -> None:
+    client = Client(preflight="OFF", ttl=6.0)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 35.0))
+    client.hears(5.1, 4, "StatusReported", status="IN_PROGRESS")
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "Wait", 7.0))
+    client.hears(7.0, 5, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (6, "Check", 37.0))
+    client.hears(7.1, 6, "Refused", refusal="INVALID_FORMAT")
+    assert client.may_end("EXPIRED", "EXPIRED", "RUNNING")
+    assert not client.may_end("EXPIRED", "INVALID_FORMAT", "RUNNING")
+    assert not client.may_end("ERROR", "INVALID_FORMAT", "RUNNING")
+    client.shows("RUNNING", (7, "ListFormats", 37.1))
+
+
 @pytest.mark.rules("D18")
 def test_an_early_error_is_confirmed_by_one_more_check() -> None:
     client = running(Client())
