@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tests.oracle.judge_time import cuts
+from tests.oracle.judge_time import cuts, unsent
 from tests.oracle.session_state import NEAR
 from tests.oracle.stories import Story, Turn, Violation, lost
 from tests.oracle.table import REASON, meaning
@@ -271,9 +271,15 @@ def renewals(story: Story) -> Iterator[Violation]:
         if old and not newest and turn.new("RenewCredentials"):
             yield Violation(rule="D16", position=turn.position, what="renewed for the refusal of an older credential")
         # D12: where only the alternatives are asked for, the end is decided already, and needs no renewal.
-        due = old and turn.facts.credential == 0 and not turn.facts.naming
+        due = old and turn.facts.credential == 0 and not turn.facts.naming and not _unused(turn, story)
         if due and turn.session_ends() and not _by_clock(turn, story):
             yield Violation(rule="D16", position=turn.position, what="given up without a renewal")
+
+
+def _unused(turn: Turn, story: Story) -> bool:
+    """Freedom: a token of 300 s that no `run` ever used may be given up, whatever was refused (D1, D21)."""
+    old = turn.learned.age(turn.at) >= story.began.policy.ttl - NEAR
+    return old and unsent(turn.learned) and turn.session_ends() == "EXPIRED"
 
 
 CHECKS: tuple[Callable[[Story], Iterator[Violation]], ...] = (

@@ -79,7 +79,7 @@ def _owed(turn: Turn, drawn: list[str], policy: Policy) -> bool:
     outcome = turn.ended[1].outcome
     if turn.learned.told_until >= turn.end - NEAR:
         return False  # Retry-After leaves no time for another session (D19, I8)
-    if policy.expiry == "DOCUMENTED" and turn.learned.lost_gets and turn.facts.age(turn.at) >= policy.ttl:
+    if policy.expiry == "DOCUMENTED" and turn.learned.lost_gets and turn.facts.age(turn.at) >= policy.ttl - NEAR:
         return False  # a lost transfer whose time is over by the clock: either name will do
     return (drawn == ["LOST"] and outcome.reason == "TRANSFER_LOST") or (
         outcome.state == "EXPIRED"

@@ -110,8 +110,8 @@ def get_leaves_at_once(story: Story) -> Iterator[Violation]:
         if not (ready or (run_ok and turn.facts.state == "RUNNING")) or turn.new("Get"):
             continue
         renewing = any(each.command.kind == "RenewCredentials" for each in turn.after.values())
-        if turn.session_ends() or renewing or turn.facts.owed:
-            continue
+        if turn.session_ends() or renewing or turn.facts.owed or turn.facts.naming:
+            continue  # `naming`: the session is as good as over (R10)
         yield Violation(rule="I4" if run_ok else "D2", position=turn.position, what="READY, and no get leaves")
 
 
@@ -179,11 +179,15 @@ def nothing_undocumented_is_raised(story: Story) -> Iterator[Violation]:
 
 
 def no_get_after_error(story: Story) -> Iterator[Violation]:
-    """R23: a get after ERROR, unless READY has been said since."""
+    """R23: a get after ERROR, unless READY has been said since.
+
+    What `run` says once READY has made it needless adds nothing: `check` decides (D6), and has.
+    """
     heard: dict[int, str] = {}
     for turn in story.turns:
         if turn.answered is not None and turn.event is not None:
-            if turn.event.status in {"ERROR", "READY"}:
+            needless = turn.kind == "Run" and turn.facts.state != "RUNNING"
+            if turn.event.status in {"ERROR", "READY"} and not needless:
                 heard[turn.answered.session] = turn.event.status
             if turn.event.kind == "RunFinished" or (turn.kind == "Run" and turn.event.status == "OK"):
                 heard[turn.answered.session] = "READY"

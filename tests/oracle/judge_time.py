@@ -9,7 +9,7 @@ from tests.oracle.stories import Facts, Story, Turn, Violation, lost
 from tests.oracle.traces import Issued
 from tests.oracle.vocabulary import DOWNLOADS, WITH_TOKEN, Event
 
-__all__ = ["CHECKS", "cuts"]
+__all__ = ["CHECKS", "cuts", "unsent"]
 
 
 def no_request_past_the_expiry(story: Story) -> Iterator[Violation]:
@@ -51,9 +51,9 @@ def _init(facts: Facts) -> float:
 
 def _confirmed(turn: Turn, age: float, ttl: float) -> bool:
     """A refusal from 300 s on; IN PROGRESS where `run` is unproven; a run that was never sent may be given up."""
-    if age < ttl:
+    if age < ttl - NEAR:
         return turn.event is not None and turn.event.refusal == "DOWNLOAD_FAILED"  # too early is D41's
-    never_sent = turn.learned.run is None or _unsent(turn.learned)
+    never_sent = turn.learned.run is None or unsent(turn.learned)
     return never_sent or (turn.event is not None and turn.event.kind in {"Refused", "StatusReported"})
 
 
@@ -69,19 +69,19 @@ def one_check_just_after(story: Story) -> Iterator[Violation]:
         asked_late = (
             turn.event is not None and turn.event.status == "IN_PROGRESS" and turn.facts.age(turn.at) >= policy.ttl
         )
-        if turn.facts.kept or asked_late or turn.facts.told_until > turn.at:
+        if turn.facts.kept or turn.facts.naming or asked_late or turn.facts.told_until > turn.at:
             continue
         if turn.event is not None and (turn.event.retry_after or turn.event.sent == "NOT_SENT"):
             continue
         for position, issued in turn.new("Wait"):
             if issued.session != turn.facts.session:
                 continue  # it is not this token's
-            repeating = turn.kind in {"RenewCredentials"} or _unsent(turn.facts)
+            repeating = turn.kind in {"RenewCredentials"} or unsent(turn.facts)
             if issued.command.deadline is not None and issued.command.deadline > latest + NEAR and not repeating:
                 yield Violation(rule="D1", position=position, what="a wait that sleeps over the token's end")
 
 
-def _unsent(facts: Facts) -> bool:
+def unsent(facts: Facts) -> bool:
     answer = facts.run_answer
     return answer is not None and (answer.sent == "NOT_SENT" or answer.refusal == "CREDENTIALS")
 
@@ -104,7 +104,10 @@ def waits(story: Story) -> Iterator[Violation]:
                     yield Violation(rule="D19", position=position, what=f"{length:g} s, not {told:g}")
                 continue
             if turn.new("Run"):
-                right = [policy.first_check, *(each for each in cuts(story, turn, issued) if each < policy.first_check)]
+                # No jitter, and not while a Retry-After is on. Freedom: its last word, or the longer wait.
+                on = (turn.learned.told_last - issued.at, turn.learned.told_until - issued.at)
+                right = [max(policy.first_check, each) for each in on]
+                right += [each for each in cuts(story, turn, issued) if each < max(right)]
                 if all(abs(length - each) > NEAR for each in right):
                     yield Violation(rule="D19", position=position, what=f"the first check after {length:g} s")
                 continue
@@ -112,11 +115,16 @@ def waits(story: Story) -> Iterator[Violation]:
             longest = max(policy.longest_insurance, policy.longest_pause) if alive else policy.longest_pause
             shortest = min(policy.first_pause, policy.first_check) / 2
             cut = any(abs(length - each) <= NEAR for each in cuts(story, turn, issued))
-            early = alive and turn.kind == "Wait"
+            early = turn.kind == "Wait" and (alive or _rest_of_what_was_told(turn, deadline))
             told_until = turn.learned.told_until if fresh else turn.facts.told_until
             longest = max(longest, told_until - issued.at + longest)
             if length > longest + NEAR or (length < shortest - NEAR and not cut and not early):
                 yield Violation(rule="D19", position=position, what=f"{length:g} s, not {shortest:g} to {longest:g}")
+
+
+def _rest_of_what_was_told(turn: Turn, deadline: float) -> bool:
+    """It lasts until a Retry-After that is on is over: that is no pause of one's own, and may be as short as it is."""
+    return any(abs(deadline - until) <= NEAR for until in (turn.facts.told_until, turn.facts.told_last))
 
 
 def a_session_waits_as_the_job_was_told(story: Story) -> Iterator[Violation]:
@@ -145,7 +153,7 @@ def a_check_waits_as_it_was_told(story: Story) -> Iterator[Violation]:
     for turn in story.turns:
         stopped = turn.kind == "Wait" and turn.event is not None and turn.event.kind == "Cancelled"
         older = turn.event is not None and turn.event.refusal == "CREDENTIALS"
-        if stopped or older or turn.kind == "RenewCredentials" or _unsent(turn.learned):
+        if stopped or older or turn.kind == "RenewCredentials" or unsent(turn.learned):
             continue
         for position, issued in turn.new("Check"):
             left = turn.learned.told_last - issued.at
@@ -166,11 +174,13 @@ def cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> lis
     sent = turn.facts.init_sent
     if turn.event is not None and turn.event.kind == "TokenIssued" and turn.answered is not None:
         sent = turn.answered.at
-    asks = turn.learned.run is not None and not _unsent(turn.learned)
+    asks = turn.learned.run is not None and not unsent(turn.learned)
     if sent is not None and not (told and policy.expiry == "CONFIRM" and asks):
         found += [sent + policy.ttl - issued.at, sent + policy.ttl + policy.expiry_margin - issued.at]
-    # Freedom: to wait as one was told is no silence (D19 says both).
-    for since in (turn.facts.heard_at, max(turn.facts.told_until, turn.learned.told_until), turn.at):
+    # Freedom: a silence begins with the last valid answer, or with what came to nothing; and to wait as one was told is
+    # none (D19 says both).
+    told_until = max(turn.facts.told_until, turn.learned.told_until)
+    for since in (turn.facts.heard_at, max(turn.facts.heard_at, turn.learned.lost_at), told_until, turn.at):
         found += [since + limit - issued.at for limit in limits]
     return [each for each in found if each > 0]
 

@@ -64,6 +64,7 @@ class Facts:
     fresh: bool = False  # it has been renewed, and neither has anything succeeded since nor has a wait elapsed
     naming: bool = False  # the format has been refused: what is asked now only names the alternatives (D12)
     contact: bool = False  # the job's server has given a valid answer
+    lost_at: float = 0.0  # when `run`, or a `get`, came to nothing
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's; the time away moves it on (D43)
 
     @property
@@ -236,6 +237,7 @@ class _Reader:
             facts,
             unheld=facts.unheld or unheld,
             away=away,
+            lost_at=facts.lost_at + gone,
             heard_at=facts.heard_at + gone,
             told_until=facts.told_until + gone,
             told_last=facts.told_last + gone,
@@ -317,9 +319,9 @@ class _Reader:
     def _forget(self, kind: str, event: Event, at: float) -> None:
         """What an answer to `run`, or the loss of a `get`, leaves to know."""
         if kind == "Run":
-            self.facts = replace(self.facts, run_answer=event, run_answered_at=at)
-        if kind == "Get" and lost(event):
-            self.facts = replace(self.facts, lost_gets=self.facts.lost_gets + 1)
+            self.facts = replace(self.facts, run_answer=event, run_answered_at=at, lost_at=at)
+        if kind == "Get" and event.sent != "NOT_SENT":
+            self.facts = replace(self.facts, lost_gets=self.facts.lost_gets + lost(event), lost_at=at)
 
 
 def lost(event: Event) -> bool:

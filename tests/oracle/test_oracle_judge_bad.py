@@ -6,7 +6,9 @@ import pytest
 
 from tests.oracle.judge import judge
 from tests.oracle.test_oracle_judge_good import (
+    CUT_BY_SILENCE,
     EXPIRED,
+    LEFT_OVER,
     LOST_RUN,
     NAMED_LATER,
     NAMING,
@@ -15,6 +17,7 @@ from tests.oracle.test_oracle_judge_good import (
     RENEWED_FIRST,
     RESUMED,
     SECTION_7,
+    SENT_AGAIN,
     TOLD_AT_THE_END,
     TOLD_BEFORE,
     TOLD_NO_TIME,
@@ -334,6 +337,14 @@ BEGINNINGS = {
         "6 < 4 Refused refusal=OTHER / 6 = EXPIRED / 6 ! EXPIRED REFUSED RUNNING",
     ),
     "D19 the first check": edited(RUNNING, ("> 3 Wait 5.1", "> 3 Wait 4.1")),
+    "D19 the first check while a Retry-After is on": edited(
+        SENT_AGAIN.split("25.2 <")[0], ("> 8 Wait 25.2", "> 8 Wait 11.4")
+    ),
+    "D19 the first check long after a Retry-After": edited(
+        SENT_AGAIN.split("25.2 <")[0], ("> 8 Wait 25.2", "> 8 Wait 27")
+    ),
+    "D19 not the rest of a Retry-After": edited(LEFT_OVER.split("10.2 <")[0], ("> 8 Wait 10.2", "> 8 Wait 10.19")),
+    "D19 cut where no silence ends": edited(CUT_BY_SILENCE.split("39   <")[0], ("> 10 Wait 39", "> 10 Wait 37")),
     "D19 too long": then(RUNNING, "18 x 3 / 18 < 2 Lost sent=UNKNOWN / 18 > 4 Wait 34"),
     "D19 grown too fast": then(RUNNING, "18 x 3 / 18 < 2 Lost sent=UNKNOWN / 18 > 4 Wait 27"),
 }

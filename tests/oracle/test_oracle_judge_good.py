@@ -460,6 +460,152 @@ TOLD_NO_TIME = (
 )
 UNRENEWED = OWED + "6 < 2 Refused refusal=INVALID_FORMAT\n6 = ERROR\n6 ! ERROR INVALID_FORMAT RUNNING"
 
+# A check is told to come back in 20 s; `run`, proven never sent, leaves again meanwhile: its first check waits for that.
+SENT_AGAIN = (
+    OWED.split("5.2  <")[0]
+    + """
+5.2  < 4 Refused refusal=BUSY retry_after=20
+5.2  > 5 Wait 25.2
+6    < 2 Lost sent=NOT_SENT
+6    x 5
+6    > 6 Wait 6.4
+6.4  < 6 WaitElapsed
+6.4  > 7 Run 1806.4
+6.4  > 8 Wait 25.2
+25.2 < 8 WaitElapsed
+25.2 > 9 Check 55.2
+26   < 9 StatusReported status=ERROR
+26   = ERROR
+26   ! ERROR GENERATION_FAILED RUNNING
+"""
+)
+
+# READY, though `run` says ERROR afterwards: `check` has decided (D6). What is left of a Retry-After may be very short.
+READY_BESIDE_RUN = OWED.split("5.2  <")[0] + "6 < 4 StatusReported status=READY\n6 = READY\n6 > 5 Get 3600"
+CONTRADICTED = (
+    READY_BESIDE_RUN
+    + """
+6.1  < 5 Lost sent=NOT_SENT
+6.1  > 6 Wait 6.5
+6.2  < 2 StatusReported status=ERROR
+6.5  < 6 WaitElapsed
+6.5  > 7 Get 3600
+7    < 7 FileReceived
+7    publish whole
+7    = CONSUMED
+7    ! CONSUMED DELIVERED READY
+"""
+)
+LEFT_OVER = (
+    READY_BESIDE_RUN
+    + """
+7    < 5 Lost sent=UNKNOWN
+7    > 6 Check 37
+8    < 6 Refused refusal=BUSY retry_after=2
+8    > 7 Wait 10.175
+8.2  < 2 Refused refusal=BUSY retry_after=2
+10.175 < 7 WaitElapsed
+10.175 > 8 Wait 10.2
+10.2 < 8 WaitElapsed
+10.2 > 9 Check 40.2
+11   < 9 StatusReported status=ERROR
+11   = ERROR
+11   ! ERROR GENERATION_FAILED READY
+"""
+)
+
+# While the alternatives are asked for, `run` may finish, and the token may grow old: neither is asked about any more.
+NAMING_AND_DONE = NAMING.replace("2 Refused refusal=INVALID_FORMAT", "2 RunFinished")
+NAMING_AND_OLD = (
+    NAMING.split("5.3  <")[0].replace("preflight=OFF", "preflight=OFF ttl=6.5")
+    + """
+7.3  < 5 Lost sent=UNKNOWN
+7.3  > 6 Wait 7.7
+7.7  < 6 WaitElapsed
+7.7  > 7 ListFormats 37.7
+8    < 7 FormatsListed csv
+8    = ERROR
+8    ! ERROR INVALID_FORMAT RUNNING
+"""
+)
+
+# A silence is counted from the loss of `run` (D19), and a wait that was told is cut there.
+CUT_BY_SILENCE = (
+    OWED.split("5.2  <")[0].replace("preflight=OFF", "preflight=OFF silence=30.0 first_contact=30.0")
+    + """
+5.2  < 4 StatusReported status=IN_PROGRESS
+5.2  > 5 Wait 12
+9    < 2 Lost sent=UNKNOWN
+9    x 5
+9    > 6 Wait 9.4
+9.4  < 6 WaitElapsed
+9.4  > 7 Check 39.4
+9.5  < 7 Refused refusal=UNAVAILABLE
+9.5  > 8 Wait 10
+10   < 8 WaitElapsed
+10   > 9 Check 39
+11   < 9 Refused refusal=BUSY retry_after=100
+11   > 10 Wait 39
+39   < 10 WaitElapsed
+39   = ERROR
+39   ! ERROR UNREACHABLE RUNNING
+"""
+)
+
+# A token of 300 s that no `run` used is given up: when `run` is refused for its credential, or its check is cut there.
+SECOND_SESSION = """
+{0} = EXPIRED
+{0} = INIT #2
+{0} > 5 Init {1}
+45   < 5 Refused refusal=ELEMENT_NOT_FOUND
+45   = ERROR
+45   ! ERROR NOT_FOUND INIT
+"""
+UNUSED = """
+0    begin preflight=OFF ttl=20.0
+0    = INIT
+0    > 1 Init 30
+29   < 1 TokenIssued token=A
+29   = RUNNING
+29   > 2 Run 1829
+29   > 3 Wait 34
+29.5 < 2 Refused refusal=CREDENTIALS
+29.5 x 3
+""" + SECOND_SESSION.format(29.5, 59.5)
+UNUSED_ON_A_GRID = """
+21.05 begin preflight=OFF ttl=20.0
+21.05 = INIT
+21.05 > 1 Init 51.05
+21.1 < 1 TokenIssued token=A
+21.1 = RUNNING
+21.1 > 2 Run 1821.1
+21.1 > 3 Wait 26.1
+26.1 < 3 WaitElapsed
+26.1 > 4 Check 41.05
+30   < 2 Lost sent=NOT_SENT
+41.05 < 4 Lost sent=UNKNOWN
+""" + SECOND_SESSION.format(41.05, 71.05)
+
+# The clock ends the token under a lost transfer, a hair too soon for who counts the hairs: either name, either budget.
+LOST_ON_A_GRID = """
+0    begin preflight=OFF expiry=DOCUMENTED ttl=6.0
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 6
+0.1  > 3 Wait 5.1
+1    < 2 RunFinished
+1    x 3
+1    = READY
+1    > 4 Get 3600
+2    < 4 Lost sent=UNKNOWN
+2    > 5 Check 6
+5.999 < 5 Lost sent=UNKNOWN
+5.999 = ERROR
+5.999 ! ERROR TRANSFER_LOST READY
+"""
+
 GOOD = {
     "section 7": SECTION_7,
     "lost run": LOST_RUN,
@@ -480,6 +626,15 @@ GOOD = {
     "the alternatives are waited for": NAMED_LATER,
     "a get that is told no time": TOLD_NO_TIME,
     "the alternatives need no renewal": UNRENEWED,
+    "a first check waits for a Retry-After": SENT_AGAIN,
+    "ready though run says error": CONTRADICTED,
+    "the rest of a Retry-After": LEFT_OVER,
+    "run finishes while the alternatives are asked for": NAMING_AND_DONE,
+    "a token grows old while the alternatives are asked for": NAMING_AND_OLD,
+    "a wait is cut where a silence from the loss of run ends": CUT_BY_SILENCE,
+    "a token that no run used": UNUSED,
+    "a token that no run used, on a grid": UNUSED_ON_A_GRID,
+    "a lost transfer, on a grid": LOST_ON_A_GRID,
 }
 
 
