@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from tests.oracle.session_answers import answered
 from tests.oracle.session_ask import ask, ask_check, ask_run, ended, hold, insure, pause, pressed
 from tests.oracle.session_state import NEAR, Setting, Slot, State, replace, without_run
-from tests.oracle.table import MEANING, REASON, row
+from tests.oracle.table import MEANING, REASON, is_valid, row
 from tests.oracle.vocabulary import Event, Job, Policy
 
 __all__ = ["begin", "restored", "step"]
@@ -54,6 +54,7 @@ def _step(state: State, event: Event, now: float) -> list[State]:
         return _counted(_renewal(rest, slot, event, now), event.kind != "CredentialsRenewed")
     if state.naming and slot.kind == "Run":
         done = replace(without_run(rest, now), run="done")
+        done = done.heard(now) if is_valid("Run", event) else done  # D19: the server is there
         return [done, *pressed(done, now)]
     answer = _named if state.naming else answered
     said = MEANING.get((row(slot.kind, event), slot.kind))

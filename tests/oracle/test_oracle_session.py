@@ -390,6 +390,23 @@ def test_the_question_for_the_alternatives_is_no_endless_one() -> None:
     client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
 
 
+@pytest.mark.rules("D12", "D19")
+@pytest.mark.parametrize(("kind", "silent"), [("RunFinished", False), ("Lost", True)])
+def test_what_run_says_while_the_alternatives_are_asked_for_is_no_silence(kind: str, silent: bool) -> None:
+    client = Client(preflight="OFF", silence=30.0, first_contact=30.0)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 35.0))
+    client.hears(5.1, 4, "Refused", refusal="INVALID_FORMAT")
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "ListFormats", 35.1))
+    client.hears(32.0, 2, kind, **({"sent": "UNKNOWN"} if silent else {}))
+    client.shows("RUNNING", (5, "ListFormats", 35.1))
+    client.hears(33.0, 5, "Lost", sent="UNKNOWN")
+    assert client.may_end("ERROR", "TIMED_OUT", "RUNNING") == silent
+
+
 @pytest.mark.rules("D12", "R10")
 def test_without_a_preflight_a_refused_format_is_named_first() -> None:
     client = Client(preflight="OFF")
