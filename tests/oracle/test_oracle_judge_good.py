@@ -460,7 +460,7 @@ TOLD_NO_TIME = (
 )
 UNRENEWED = OWED + "6 < 2 Refused refusal=INVALID_FORMAT\n6 = ERROR\n6 ! ERROR INVALID_FORMAT RUNNING"
 
-# A check is told to come back in 20 s; `run`, proven never sent, leaves again meanwhile: its first check waits for that.
+# A check is told to come back in 20 s; `run`, proven never sent, leaves again meanwhile: its first check waits, too.
 SENT_AGAIN = (
     OWED.split("5.2  <")[0]
     + """
