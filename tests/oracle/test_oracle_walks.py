@@ -20,6 +20,7 @@ from tests.oracle.vocabulary import WITH_TOKEN, Command, Outcome
 from tests.oracle.walks import walk
 
 WALKS = 80
+TROUBLED = 200  # short ones: it is where most of what the two differed in was found
 
 
 @pytest.mark.rules("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I11", "I13")
@@ -37,6 +38,14 @@ def test_the_judge_finds_nothing_in_what_the_model_permits(restores: float) -> N
     assert reasons["DELIVERED"] >= 4
     assert len(reasons) >= 8
     assert (restored > WALKS / 4) == (restores > 0)
+
+
+@pytest.mark.rules("D12", "D16", "D19", "I13")
+@pytest.mark.parametrize("restores", [0.0, 0.08])
+def test_the_judge_finds_nothing_where_there_is_nothing_but_trouble(restores: float) -> None:
+    for seed in range(TROUBLED):
+        trace = tuple(walk(seed, restores=restores, trouble=0.5).trace)
+        assert judge(trace, complete=False) == [], f"seed {seed}"
 
 
 def mutants(seen: Seen, now: float, draw: random.Random) -> Iterator[tuple[str, Seen]]:

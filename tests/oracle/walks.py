@@ -43,9 +43,9 @@ class Walk:
     turns: list[tuple[frozenset[JobState], Seen, float]] = field(default_factory=list)
 
 
-def walk(seed: int, *, turns: int = 120, restores: float = 0.0) -> Walk:
-    """A run from its beginning to its end, or for so many turns."""
-    return _Walker(random.Random(seed), restores).go(turns)
+def walk(seed: int, *, turns: int = 120, restores: float = 0.0, trouble: float = 0.0) -> Walk:
+    """A run from its beginning to its end, or for so many turns; `trouble` is how much of it is nothing but trouble."""
+    return _Walker(random.Random(seed), restores, trouble).go(turns)
 
 
 def _order(value: Any) -> Any:
@@ -56,8 +56,8 @@ def _order(value: Any) -> Any:
 
 
 class _Walker:
-    def __init__(self, draw: random.Random, restores: float) -> None:
-        self.draw, self.restores = draw, restores
+    def __init__(self, draw: random.Random, restores: float, trouble: float) -> None:
+        self.draw, self.restores, self.trouble = draw, restores, trouble
         timeout = draw.choice([3600.0, 3600.0, 400.0, 40.0])
         self.walk = Walk(
             Policy(
@@ -66,6 +66,9 @@ class _Walker:
                 job_timeout=timeout,
             )
         )
+        if trouble:
+            ttl, silence = draw.choice([6.0, 20.0, 300.0]), draw.choice([30.0, 600.0])
+            self.walk.policy = replace(self.walk.policy, ttl=ttl, silence=silence)
         self.now, self.number = 0.0, 0
         self.shown: dict[int, Command] = {}
         self.state, self.session = "", 1
@@ -181,6 +184,8 @@ class _Walker:
 
     def answer(self, slot: Slot) -> Event:
         draw, number = self.draw, slot.number or 0
+        if self.trouble and draw.random() < self.trouble:
+            return self.trouble_with(slot)
         good = {"ListFormats": "FormatsListed", "Init": "TokenIssued"}.get(slot.kind, "")
         kind = good if good and draw.random() < 0.7 else draw.choice(sorted(ANSWERS[slot.kind] - {"Cancelled"}))
         if slot.kind == "Check" and draw.random() < 0.5:
@@ -200,3 +205,12 @@ class _Walker:
             return Event(number=number, kind=kind, sent=draw.choice(["NOT_SENT", "UNKNOWN"]))
         why = draw.choice(["FAILED", "UNVERIFIED"]) if kind == "FileNotKept" else None
         return Event(number=number, kind=kind, why=why)
+
+    def trouble_with(self, slot: Slot) -> Event:
+        """What a session lives through, mostly, but that leaves much to be waited for, repeated and renewed."""
+        draw, number = self.draw, slot.number or 0
+        kind = draw.choice(["BUSY", "CREDENTIALS", "UNKNOWN", "NOT_SENT", "UNREADABLE", "INVALID_FORMAT"])
+        if kind in {"UNKNOWN", "NOT_SENT"} or (slot.kind == "RenewCredentials" and kind == "INVALID_FORMAT"):
+            return Event(number=number, kind="Lost", sent="NOT_SENT" if kind == "NOT_SENT" else "UNKNOWN")
+        told = draw.choice([None, 2.0, 25.0, 700.0]) if kind == "BUSY" else None
+        return Event(number=number, kind="Refused", refusal=kind, retry_after=told)
