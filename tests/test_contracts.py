@@ -12,6 +12,10 @@ import grimp
 import pytest
 
 ADAPTERS = Path(__file__).parent.parent / "adapters"
+ORACLE = Path(__file__).parent / "oracle"
+
+# What the judge of the core may know beside itself. Not `importlib` and its like: they are ways round to the core.
+INDEPENDENT = {"__future__", "collections", "dataclasses", "math", "pytest", "random", "typing"}
 
 # What is built on the client. All else in `reportdl` is the client, and must do without these.
 ROOMS = ("server", "batch", "testing", "conform", "trace", "cli", "doctor")
@@ -154,6 +158,22 @@ def test_heavy_libraries_are_imported_when_they_are_used() -> None:
 
 def imported(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+
+
+def foreign(tree: ast.Module) -> set[str]:
+    """What a file imports that is neither the oracle nor among the few modules that tell nothing of the core."""
+    names = {
+        name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for name in imported(node)
+    }
+    return {name for name in names if name.split(".")[0] not in INDEPENDENT and not below("tests.oracle", {name})}
+
+
+def test_the_oracle_shares_nothing_with_what_it_judges() -> None:
+    files = sorted(ORACLE.glob("*.py"))
+    assert len(files) > 20
+    assert not {path.name: names for path in files if (names := foreign(ast.parse(path.read_bytes())))}
+    bad = "import reportdl_core.answers\ndef f():\n    from tests.proof.bridge import event_of"
+    assert foreign(ast.parse(bad)) == {"reportdl_core.answers", "tests.proof.bridge"}
 
 
 def test_importing_reportdl_loads_no_extra() -> None:
