@@ -36,6 +36,7 @@ from reportdl_core.endpoint_messages import (
     Disconnected,
     FileMissing,
     FileSent,
+    Generate,
     Generated,
     GenerationFailed,
     Kind,
@@ -44,10 +45,11 @@ from reportdl_core.endpoint_messages import (
     Report,
     SendBroken,
     SendFile,
+    Token,
 )
 from reportdl_core.exchange import Exchange
 from reportdl_core.http_head import Head
-from reportdl_core.lifecycle import FINAL
+from reportdl_core.lifecycle import FINAL, State
 from reportdl_core.names import file_name, server_name
 from reportdl_core.wire import answer
 from reportdl_core.wire_endpoint import file_headers, parse, response
@@ -64,6 +66,8 @@ REQUESTS: tuple[Request, ...] = (
     Get(number=1, job=JOB, token=TOKEN, deadline=30.0),
 )
 SMALL = Policy(max_bytes=4096)
+# What a caller asks next of a session that has come so far; of any other, or of none, a new one.
+ONWARD = {State.INIT: "run", State.RUNNING: "check", State.READY: "get"}
 
 
 class Source:
@@ -186,7 +190,10 @@ def endpoint_requests(data: bytes) -> None:
                 fresh_token=Secret(f"t+/={number}"),
             )
             commands = endpoint.receive(call, now=float(number))
+            for begun in [one for one in commands if isinstance(one, Generate)]:  # and the file is there at once
+                commands += endpoint.receive(Generated(session=begun.session), now=float(number))
             replies = [one.answer for one in commands if isinstance(one, Answer)]
+            assert replies or any(isinstance(one, SendFile) for one in commands), "no answer"
         for reply in replies:
             code, said, body = response(reply)
             assert 200 <= code < 600
@@ -196,30 +203,34 @@ def endpoint_requests(data: bytes) -> None:
 
 
 def endpoint_events(data: bytes) -> None:
-    """Any order of calls and of what becomes of files: LocalProtocolError for what cannot be, and one file a token."""
+    """Any order of calls and of what becomes of files: LocalProtocolError for what cannot be, and one file a token.
+
+    A token is called after its session's number. The last one is asked for more often than not, for what it has come
+    to, and little time goes by: or no walk would come as far as a file. Whatever a user sends is answered.
+    """
     source = Source(data)
-    endpoint, now, sent = Endpoint(), 0.0, dict[int, int]()
+    endpoint, now, sent, issued = Endpoint(), 0.0, dict[int, int](), 0
     delivered: list[int] = []
     report = Report(element=1, segment=0, name="a", kind=Kind.EXTERNAL_REPORT, formats=("pdf",), allowed=True)
     number = 0
     while not source.over:
         number += 1
-        now += source.choose((0.0, 1.0, 100.0, 301.0))
-        which = source.byte() % 4
+        now += source.choose((*[0.0] * 9, 1.0, 100.0, 301.0))
+        which = issued - source.choose((0, 0, 0, 0, 1, 2, -1))
         event: Any
         match source.byte() % 8:
             case 0 | 1 | 2 | 3:
-                state = source.choose(("init", "run", "check", "get", "formats", "RUN", ""))
+                onward = ONWARD.get(endpoint.sessions[-1].state if endpoint.sessions else None, "init")
                 event = Called(
                     number=number,
-                    user=source.choose(("ann", "bob")),
+                    user=source.choose(("ann", "ann", "ann", "bob")),
                     element=1,
                     segment=0,
-                    state=state,
+                    state=source.choose((*[onward] * 7, "init", "run", "check", "get", "formats", "RUN", "")),
                     token=f"t{which}",
-                    format=source.choose(("pdf", "pdf", "csv", None)),
+                    format=source.choose(("pdf", "pdf", "pdf", "csv", None)),
                     report=report,
-                    fresh_token=Secret(f"t{which}"),
+                    fresh_token=Secret(f"t{issued + 1}"),
                 )
             case 4:
                 event = Generated(session=which)
@@ -235,7 +246,9 @@ def endpoint_events(data: bytes) -> None:
         try:
             commands = endpoint.receive(event, now=now)
         except LocalProtocolError:
+            assert not isinstance(event, Called), "what a user sent was called a mistake of the caller's"
             continue
+        issued += sum(isinstance(one, Answer) and isinstance(one.answer, Token) for one in commands)
         sent |= {one.number: one.session for one in commands if isinstance(one, SendFile)}
         if isinstance(event, FileSent | SendBroken | FileMissing):
             session = sent.pop(event.number)
@@ -293,11 +306,12 @@ def legal(restored: Any) -> None:
     assert (restored.outcome is None) == bool(restored.outstanding)
     assert (restored.state in FINAL) == (restored.outcome is not None)
     now = 1e6
-    for _ in range(40):
+    for _ in range(1_000):
         if restored.outcome is not None:
-            break
+            return
         now = max(now, restored.alarm[0])
         restored.receive(restored.alarm[1], now=now)
+    raise AssertionError("a thousand alarms, and no end (I8)")
 
 
 HARNESSES: dict[str, Callable[[bytes], None]] = {
