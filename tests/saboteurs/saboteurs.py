@@ -58,7 +58,7 @@ SABOTEURS = (
         "endpoint",
         "two clients with one token get the file",
         "if session.sending is not None:  # its client may be dead (D42)",
-        "if session.state is State.CONSUMED:  # its client may be dead (D42)",
+        "if session.cell.state is State.CONSUMED:  # its client may be dead (D42)",
     ),
     Saboteur(
         "I6",
