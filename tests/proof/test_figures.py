@@ -10,8 +10,10 @@ import pytest
 from rich.console import Console
 
 from tests.proof import figures
-from tests.proof.figures import PAGE, Row, read, record, rendered, shown
+from tests.proof.figures import PAGE, PARTS, Row, read, record, rendered, shown
 from tests.proof.tested import measured
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_what_is_written_is_read_back() -> None:
@@ -74,12 +76,30 @@ def test_a_missed_target_is_the_tables_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(figures, "PAGE", tmp_path / "proof.md")
+    monkeypatch.setattr(figures, "PARTS", {"make b": 1})
     (tmp_path / "proof.md").write_text(rendered([Row("kept", "1", "2", True, "make b")]))
     figures.main(["table"])
     (tmp_path / "proof.md").write_text(rendered([Row("kept", "1", "2", False, "make b")]))
     with pytest.raises(SystemExit, match="missed: kept"):
         figures.main(["table"])
     assert capsys.readouterr().out.count("kept") == 2
+
+
+def test_a_row_that_is_not_there_is_missed_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "PAGE", tmp_path / "proof.md")
+    monkeypatch.setattr(figures, "PARTS", {"make b": 2, "make c": 1, "make c-all": 1})
+    kept = [Row(name, "1", "1", True, by) for name, by in (("one", "make b"), ("two", "make c SEEDS=0:9"))]
+    (tmp_path / "proof.md").write_text(rendered(kept))
+    with pytest.raises(SystemExit, match=re.escape("not measured: make b (1 of 2 rows)\nnot measured: make c-all (0")):
+        figures.main(["table"])
+
+
+def test_every_part_that_writes_rows_is_counted() -> None:
+    written = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "tests/proof/proof.mk"))
+    fresh = set(re.findall(r"^(deep-[\w-]+):[^\n]*\n\t@\$\(FRESH\)", written, re.MULTILINE))
+    assert len(fresh) > 5
+    assert {f"make {part}" for part in fresh} <= PARTS.keys()
+    assert {row.by for row in read(PAGE.read_text(encoding="utf-8")) if "SEEDS" not in row.by} <= PARTS.keys()
 
 
 def test_a_part_that_pytest_ran_is_told_by_its_own_counts() -> None:
