@@ -27,6 +27,7 @@ from tests.proof.simulator import Simulation
 __all__ = ["Chunk", "failure", "replay", "simulated", "simulated_chunk", "traced", "versions"]
 
 _CHUNK: Final = 250
+_PYTHONS: Final = {"3.11", "3.12", "3.13"}
 
 
 class Chunk(NamedTuple):
@@ -172,15 +173,17 @@ def versions(pythons: list[str], *, seeds: str) -> int:
         said = _said([python, "-c", "import sys; print(sys.version.split()[0])"])
         command = [python, "-m", "tests.proof", "traced", "--seeds", seeds]
         digests[said] = _said(command)
-    alike = len(set(digests.values())) == 1
+    missing = _PYTHONS - {".".join(version.split(".")[:2]) for version in digests}
+    met = len(set(digests.values())) == 1 and not missing  # one Python alone agrees with itself always
     record(
         f"the same seeds on Python {', '.join(sorted(digests))}",
-        f"sessions {seeds}: digest {', '.join(sorted(set(digests.values())))}",
+        f"sessions {seeds}: digest {', '.join(sorted(set(digests.values())))}"
+        + (f"; not on {', '.join(sorted(missing))}" if missing else ""),
         target="one digest",
-        met=alike,
+        met=met,
         by="make deep-versions",
     )
-    return 0 if alike else 1
+    return 0 if met else 1
 
 
 def _said(command: list[str]) -> str:

@@ -12,6 +12,7 @@ from reportdl_core import Download, Refusal, Run
 from reportdl_core.lifecycle import State
 from tests.oracle.table import meaning
 from tests.oracle.vocabulary import DOWNLOADS, Event
+from tests.proof import campaign
 from tests.proof.alone import STANDS_FOR, SessionAlone
 from tests.proof.campaign import failure, simulated_chunk
 from tests.proof.copying import copy_download, copy_endpoint
@@ -224,6 +225,27 @@ def test_a_seed_is_a_run_and_an_onlooker_changes_nothing() -> None:
         once, again = Simulation(seed).run(), Simulation(seed, onlooker=Transcript()).run()
         assert once.digest == again.digest
     assert len({Simulation(seed).run().digest for seed in range(30)}) == 30
+
+
+@pytest.mark.rules("I9")
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"a": ("3.11.7", "0f"), "b": ("3.12.1", "0f"), "c": ("3.13.0", "0f")}, 0),
+        ({"a": ("3.11.7", "0f"), "b": ("3.12.1", "0f"), "c": ("3.13.0", "10")}, 1),
+        ({"a": ("3.11.7", "0f"), "b": ("3.12.1", "0f")}, 1),
+        ({"a": ("3.11.7", "0f"), "b": ("3.11.7", "0f"), "c": ("3.13.0", "0f")}, 1),
+    ],
+    ids=["alike", "one differs", "one is not there", "one twice"],
+)
+def test_three_pythons_must_come_to_one_digest(
+    told: dict[str, tuple[str, str]], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, *others = told
+    monkeypatch.delenv("REPORTDL_RECORD", raising=False)
+    monkeypatch.setattr("sys.executable", own)
+    monkeypatch.setattr(campaign, "_said", lambda command: told[command[0]]["traced" in command])
+    assert campaign.versions(others, seeds="0:1") == code
 
 
 def test_a_transcript_tells_both_ends() -> None:
