@@ -184,6 +184,8 @@ class Simulation:
         """To the end; AssertionError, LocalProtocolError or whatever a core raises where something is wrong."""
         while self.download.outcome is None:
             self._next()
+        # An answer may end a job as well as its alarm does, and then nobody else asks when it came.
+        assert self.now <= self.end + self.dealt.late + 0.001, "ended past the job's deadline (I8)"
         self._after()
         return self
 
