@@ -107,6 +107,7 @@ _WEATHER: Final = (
 _BAD: Final = tuple(name for name, weight in _WEATHER for _ in range(weight))
 _REFUSALS: Final = tuple(Refusal)
 _STATUSES: Final = tuple(Status)
+_LONGEST: Final = 4 * 100_000  # commands and events of one job: a wait of no length would follow another for ever
 TICK: Final = 2.0**-20  # the core's own grid: on it both count the same
 _AWAY: Final = (0.0, 0.0, 1.0, 30.0, 299.0, 301.0, 5000.0)
 
@@ -184,6 +185,7 @@ class Simulation:
         """To the end; AssertionError, LocalProtocolError or whatever a core raises where something is wrong."""
         while self.download.outcome is None:
             self._next()
+            assert len(self.trace) < _LONGEST, "a job that goes on and on (I8, I13)"
         # An answer may end a job as well as its alarm does, and then nobody else asks when it came.
         assert self.now <= self.end + self.dealt.late + 0.001, "ended past the job's deadline (I8)"
         self._after()
@@ -306,13 +308,11 @@ class Simulation:
         assert before == after, "restoring changed something (I9)"
 
     def _restore(self, elapsed: float, clock: float) -> None:
-        self.download = Download.restore(
-            self._written(),
-            job=JOB,
-            policy=self.dealt.policy,
-            token=self.download.token,
-            now=clock,
-            elapsed=elapsed,
+        self.download = self._read(self._written(), elapsed, clock)
+
+    def _read(self, written: dict[str, Any], elapsed: float, clock: float) -> Download:
+        return Download.restore(
+            written, job=JOB, policy=self.dealt.policy, token=self.download.token, now=clock, elapsed=elapsed
         )
 
     def _die(self) -> None:
@@ -336,12 +336,16 @@ class Simulation:
         if self.referee is not None:
             self.referee.restored(saved=saved, now=clock, elapsed=away)
             self.referee.agree(self.download, clock)
+        twin = self._read(self._written(), 0.0, clock)
         for command in self.download.outstanding:
             waited = {one.number for one in self.download.outstanding}
             if not isinstance(command, Wait) and command.number in waited and self.download.outcome is None:
                 # What `recover` does, one event at a time, so that the referee sees each.
-                self._hear(Lost(number=command.number, sent=Sent.UNKNOWN))
+                self._hear(Lost(number=command.number, sent=Sent.UNKNOWN, message="the process that asked is gone"))
         self.death = False
+        assert twin.recover(now=clock) == self.download.outstanding, "`recover` does something else (I3, D43)"
+        assert twin.outcome == self.download.outcome, "`recover` ends otherwise (I3, D43)"
+        assert twin.snapshot(now=clock) == self.download.snapshot(now=clock), "`recover` leaves other facts (D43)"
 
     # ---- the network
 

@@ -248,6 +248,23 @@ def test_three_pythons_must_come_to_one_digest(
     assert campaign.versions(others, seeds="0:1") == code
 
 
+@pytest.mark.rules("I3", "D43")
+def test_a_process_that_takes_a_job_up_is_held_to_what_recover_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert simulated_chunk(range(60), 1_000_000).failed is None
+    monkeypatch.setattr(Download, "recover", lambda self, *, now: self.outstanding)
+    failed = simulated_chunk(range(60), 1_000_000).failed
+    assert failed is not None
+    assert "`recover`" in failed[1]
+
+
+@pytest.mark.rules("I8", "I13")
+def test_a_job_that_goes_on_and_on_is_a_seed_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.proof.simulator._LONGEST", 8)
+    failed = simulated_chunk(range(60), 1_000_000).failed
+    assert failed is not None
+    assert "goes on and on" in failed[1]
+
+
 def test_a_transcript_tells_both_ends() -> None:
     transcript = Transcript()
     Simulation(3, onlooker=transcript).run()
