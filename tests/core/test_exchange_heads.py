@@ -60,3 +60,28 @@ def test_after_a_head_with_a_flaw_nothing_is_read(exchange, status: int, headers
 def test_64_kib_of_headers_are_enough(size: int) -> None:
     value = "x" * (64 * 1024 - len("X") - 4 + size)
     assert bool(Head.of(200, [("X", value)]).flaw) is bool(size)
+
+
+@pytest.mark.rules("D4", "D23")
+def test_a_head_without_a_disposition_has_none() -> None:
+    assert Head.of(200, [("Content-Type", "text/csv")]).disposition is None
+
+
+@pytest.mark.rules("D34")
+def test_codings_of_several_fields_are_one_list() -> None:
+    assert Head.of(200, [("Content-Encoding", "gzip"), ("Content-Encoding", "BR")]).coding == "gzip,br"
+
+
+@pytest.mark.rules("D19")
+@pytest.mark.parametrize(("text", "seconds"), [("1234567890", 1234567890.0), ("12345678901", 1234567890.0)])
+def test_a_retry_after_of_centuries_is_cut_to_ten_digits(text: str, seconds: float) -> None:
+    assert Head.of(429, [("Retry-After", text)]).retry_after == seconds
+
+
+@pytest.mark.rules("D31")
+@pytest.mark.parametrize(("length", "shown"), [(200, True), (201, False)])
+def test_the_origin_of_a_redirect_is_shown_up_to_200_characters(length: int, *, shown: bool) -> None:
+    origin = "https://" + "a" * (length - len("https://"))
+    assert Head.of(302, [("Location", f"{origin}/?token=abc")]).location_origin == (
+        origin if shown else "an unreadable address"
+    )

@@ -267,6 +267,24 @@ def test_a_run_that_is_lost_beside_a_file_that_is_ready_ends_no_silence() -> Non
     assert play.driven.outcome.reason is Reason.UNREACHABLE
 
 
+@pytest.mark.rules("D19", "D28")
+def test_a_check_that_is_due_when_run_is_given_up_leaves_first() -> None:
+    play = running(Policy(first_check=5.0, run_timeout=5.0)).alarm() << Check
+    assert play.now == 5.0
+    play.alarm() << None  # `run` is lost in the same moment, and the `check` that is out asks what became of it
+    assert play.now == 5.0
+    assert [type(command) for command in play.driven.outstanding] == [Check]
+
+
+@pytest.mark.rules("D28", "D41")
+def test_a_run_that_is_given_up_says_so_in_the_evidence() -> None:
+    play = running(Policy(run_timeout=3.0))
+    while play.driven.outcome is None:
+        play.alarm()
+    first = play.driven.outcome.evidence[0]
+    assert (first.asked, first.message, first.age) == ("Run", "no answer by its deadline", 3.0)
+
+
 def ready_within_a_retry_after(seconds: float) -> tuple[Playbook[Session], float]:
     """A `check` was told to come back later, and `run` then said that the file is there; until when."""
     play = running().alarm() << Check

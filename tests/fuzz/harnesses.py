@@ -220,7 +220,7 @@ def endpoint_events(data: bytes) -> None:
         event: Any
         match source.byte() % 8:
             case 0 | 1 | 2 | 3:
-                onward = ONWARD.get(endpoint.sessions[-1].state if endpoint.sessions else None, "init")
+                onward = ONWARD.get(endpoint.sessions[-1].state, "init") if endpoint.sessions else "init"
                 event = Called(
                     number=number,
                     user=source.choose(("ann", "ann", "ann", "bob")),

@@ -2,9 +2,9 @@
 
 mutmut wants one source root of which it strips the name `src`, and runs every test in one process. The house has two
 roots, so the core and what its tests import are copied into a workshop laid out as mutmut expects; no file of the
-house is touched. What mutmut cannot see (tables at module level, properties) is broken by test_table_mutants.py and
-by the saboteurs. The walks, machines and races take seconds each and are left out, so the score is that of the tests
-which name what they hold.
+house is touched. A property, which mutmut passes over, is a plain method there; the tables at module level are broken
+by test_table_mutants.py. The walks, machines and races take seconds each and are left out, so the score is that of the
+tests which name what they hold.
 
     python tests/mutants/mutmut_core.py values            a group; exit code 1 for an unexplained survivor
     python tests/mutants/mutmut_core.py --keep DIR session    keep the workshop, so that a second run goes on
@@ -17,6 +17,7 @@ which name what they hold.
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import math
 import re
@@ -44,6 +45,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 # A function such as `instant` is in every test's way: the quickest of its tests, of so many seconds together, are asked
 # first, and all of them of what has survived those and is not listed.
 SOON = 1.0
+_OPENED = "property_of_"
 # Seconds each, or processes of their own.
 SLOW = ("test_*_machine.py", "test_session_races.py")
 
@@ -96,22 +98,41 @@ class Result(NamedTuple):
 def prepare(workshop: Path, modules: tuple[str, ...]) -> None:
     """Lay the workshop out; a workshop that is there already keeps its mutants."""
     shutil.rmtree(workshop / "mutants" / "tests", ignore_errors=True)
-    for source, target in ((CORE, "src/reportdl_core"), (ROOT / "adapters" / "reportdl", "src/reportdl")):
-        _mirror(source, workshop / target)
+    _mirror(CORE, workshop / "src" / "reportdl_core", opened=True)
+    _mirror(ROOT / "adapters" / "reportdl", workshop / "src" / "reportdl")
     _mirror(ROOT / "tests" / "core", workshop / "tests" / "core", without=SLOW)
     _write(workshop / "tests" / "conftest.py", _CONFTEST)
     listed = ", ".join(f'"src/reportdl_core/{module}.py"' for module in modules)
     _write(workshop / "pyproject.toml", _CONFIG.format(modules=listed))
 
 
-def _mirror(source: Path, target: Path, without: tuple[str, ...] = ()) -> None:
+def _mirror(source: Path, target: Path, *, without: tuple[str, ...] = (), opened: bool = False) -> None:
     # Files that did not change keep their time: mutmut goes by it.
     wanted = {one.relative_to(source) for one in source.rglob("*.py") if not any(map(one.match, without))}
     for path in sorted(wanted):
-        _write(target / path, (source / path).read_text())
+        text = (source / path).read_text()
+        _write(target / path, open_properties(text) if opened else text)
     for path in sorted(target.rglob("*.py")):
         if path.relative_to(target) not in wanted:
             path.unlink()
+
+
+def open_properties(text: str) -> str:
+    """A module with each property made of a plain method: mutmut passes over what is decorated."""
+    lines = text.splitlines(keepends=True)
+    classes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ClassDef)]
+    methods = [method for one in classes for method in one.body if isinstance(method, ast.FunctionDef)]
+    for method in sorted(methods, key=lambda one: one.lineno, reverse=True):
+        match method.decorator_list:
+            case [ast.Name(id="property" | "cached_property" as kind) as decorator]:
+                indent, plain = " " * method.col_offset, f"{_OPENED}{method.name}"
+                lines.insert(method.end_lineno or 0, f"{indent}{method.name} = {kind}({plain})\n")
+                first = method.lineno - 1
+                lines[first] = lines[first].replace(f"def {method.name}(", f"def {plain}(")
+                del lines[decorator.lineno - 1]
+            case _:
+                pass
+    return "".join(lines)
 
 
 def _write(path: Path, text: str) -> None:
@@ -166,6 +187,7 @@ def _by_module(told: dict[str, dict[str, str]], modules: tuple[str, ...]) -> dic
 def _told(name: str, diff: str) -> Mutant:
     module, _, function = name.removeprefix("reportdl_core.").rpartition(".")
     function = function.partition("__mutmut_")[0].removeprefix("x_").removeprefix("x\N{LATIN LETTER LATERAL CLICK}")
+    function = function.replace(_OPENED, "")
     lines = [line for line in diff.splitlines() if re.match(r"[-+](?![-+]{2} )", line)]
     before = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
     after = " ".join(line[1:].strip() for line in lines if line.startswith("+"))

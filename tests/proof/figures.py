@@ -41,7 +41,7 @@ _COLUMNS: Final = ("what", "measured", "target", "met", "by")
 
 PARTS: Final = {
     "make check-core": 1,
-    "make check-proof": 3,
+    "make check-proof": 2,
     "make deep-crosshair": 1,
     "make deep-explored": 6,
     "make deep-explored-alone": 6,

@@ -6,8 +6,7 @@ PROOF := PYTHONPATH=. $(PY) -m tests.proof
 RECORDED := REPORTDL_RECORD=1 $(PROOF)
 # The first line of a part: what it does not write any more must not stay in the page.
 FRESH = REPORTDL_RECORD=1 PYTHONPATH=. $(PY) -m tests.proof.figures fresh "make $@"
-# The oracle's judgement of a whole trace takes several times as long as the session: here, of every fourth of the first.
-JUDGED ?= 0:5000
+# The oracle's judgement of a whole trace takes several times as long as the session, so of a million it has every 50th.
 SEEDS ?= 0:1000000
 # The other Pythons lend their interpreter alone: the few packages that are needed hold no compiled code.
 PYTHONS ?= $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python $(HOME)/.pyenv/versions/3.13.*/bin/python)
@@ -19,8 +18,7 @@ DEEP += deep-versions deep-stateful deep-crosshair
 # Prints, and writes nothing.
 check-proof: $(READY)
 	@$(PROOF) explored check --by "make check-proof"
-	@$(PROOF) simulated --seeds $(JUDGED) --judge 4 --row "simulated, judged by the oracle" --by "make check-proof"
-	@$(PROOF) simulated --seeds 0:20000 --judge 1000000 --row "simulated, both ends compared" --by "make check-proof"
+	@$(PROOF) simulated --seeds 0:20000 --row "simulated, on every commit" --by "make check-proof"
 
 replay: $(READY)
 	@$(PROOF) replay $(SEED)
@@ -46,7 +44,7 @@ deep-simulated: $(READY)
 
 deep-simulated-all: $(READY)
 	@$(FRESH)
-	@$(RECORDED) simulated --seeds 0:20000 --row "simulated, every session judged whole" --by "make deep-simulated-all"
+	@$(RECORDED) simulated --seeds 20000:120000 --row "simulated, every session judged whole" --by "make deep-simulated-all"
 
 deep-versions: $(READY)
 	@$(FRESH)
