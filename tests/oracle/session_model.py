@@ -71,7 +71,7 @@ def _is_over(state: State, now: float) -> list[State]:
     if waiting is None or waiting.number is None or waiting.hi > now:
         return []
     slots = tuple(each for each in state.slots if each is not waiting)
-    return _go_on(replace(state, slots=slots, unpaused=frozenset()), waiting.then, now)
+    return _go_on(replace(state, slots=slots, unpaused=False), waiting.then, now)
 
 
 def _counted(after: list[State], more: bool) -> list[State]:
@@ -82,7 +82,7 @@ def _elapsed(state: State, rest: State, slot: Slot, event: Event, now: float) ->
     if event.kind == "Cancelled" or now < slot.hi:
         # Freedom: no rule says what a wait is that was stopped, or answered too soon. It may go on, or be over.
         return [state, *_go_on(rest, slot.then, now), *pause(rest, slot.then, now, rest.cause)]
-    rest = replace(rest, unpaused=frozenset())
+    rest = replace(rest, unpaused=False)
     if slot.then == "Check" and rest.not_before > now + NEAR:
         # It was cut where the session could have ended: no check leaves before the Retry-After is over (D19).
         return hold(rest, "Check", now) or _go_on(rest, slot.then, now)
@@ -116,13 +116,12 @@ def _go_on(state: State, then: str, now: float) -> list[State]:
 
 def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if event.kind == "CredentialsRenewed":
-        paused = state.unpaused - {"RenewCredentials"}
-        renewed = replace(state, credential=state.credential + 1, armed=False, owed=False, unpaused=paused)
+        renewed = replace(state, credential=state.credential + 1, armed=False, owed=False, unpaused=False)
         # Freedom: a renewal takes back no Retry-After (D19), though the repeat after it needs no pause (I13).
         found = [*_go_on(renewed, slot.then, now), *hold(renewed, slot.then, now)]
-        # What was refused for its credential is repeated at once, once after each renewal (D16, I13); a `run` that was
-        # never sent only after the wait of D19 (the table).
-        if renewed.run in {"unsent", "refused"} and slot.then == "Check" and "Run" not in renewed.unpaused:
+        # Freedom: I13 excepts the repeat after a renewal, whatever had failed; so a `run` that was never sent may leave
+        # with the new credential at once, or after the wait of D19 (the table).
+        if renewed.run in {"unsent", "refused"} and slot.then == "Check":
             found += ask_run(renewed, now, "D16")
         return found
     # No rule says what becomes of a renewal that did not come about. Freedom: it is tried again after a pause, within
@@ -136,7 +135,7 @@ def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
         reasons = frozenset({"INVALID_FORMAT"})
     refused = event.kind == "Refused" and event.refusal not in {"BUSY", "UNAVAILABLE", "NO_ENVELOPE"}
     found = [ended(state, "ERROR", reasons, "D16")] if refused or state.naming else []
-    state = replace(state, unpaused=state.unpaused | {"RenewCredentials"})
+    state = replace(state, unpaused=True)
     found += pause(state, f"RenewCredentials {slot.then}", now, "renewal", event.retry_after)
     found += pause(state, slot.then, now, "renewal", event.retry_after)
     if state.alive:
@@ -154,7 +153,7 @@ def _named(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     if said == "renew":
         if slot.credential < state.credential:  # the refusal of an older credential
             found += ask(state, "ListFormats", now, "D16")
-        elif state.armed and "RenewCredentials" not in state.unpaused:
+        elif state.armed and not state.unpaused:
             found += ask(state, "RenewCredentials", now, "D16", then="ListFormats")
     return found
 

@@ -49,7 +49,7 @@ def _run_refused(state: State, slot: Slot, now: float) -> list[State]:
     """
     age = now - slot.issued
     early = state.setting.policy.early_refusal
-    failed = "RenewCredentials" in state.unpaused
+    failed = state.unpaused
     found: list[State] = []
     if age <= early and not state.run_repeated:
         again = replace(without_run(state, now).only_run(), run="refused", run_repeated=True)
@@ -115,5 +115,5 @@ def _unsent(state: State, now: float) -> list[State]:
     """Run again after a pause. Freedom: a request that is out may come to its end first."""
     found = pause(state, "Run", now, "Run", None, "D19", "I3")
     if state.slot("Check", "RenewCredentials") is not None and not must_end(state, now):
-        found.append(replace(state, unpaused=state.unpaused | {"Run"}))
+        found.append(state)
     return found

@@ -121,7 +121,7 @@ class State(NamedTuple):
     credential: int = 0  # renewals so far
     armed: bool = True  # D16: a success has come since the last renewal
     owed: bool = False  # the credential has been refused, and no renewal has come since
-    unpaused: frozenset[str] = frozenset()  # I13: Run, RenewCredentials: it has failed, and no wait is over since
+    unpaused: bool = False  # I13: a renewal has failed, and no wait is over since
 
     waits: int = 0  # answers that were no success so far, and pauses in a row for one cause
     streak: int = 0
