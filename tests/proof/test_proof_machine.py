@@ -196,6 +196,6 @@ def test_the_oracle_permits_every_order_of_events_at_every_depth() -> None:
 @pytest.mark.deep
 @pytest.mark.rules("I1", "I3", "I4", "I5", "I6", "I7", "I8", "I13", "D21")
 def test_every_state_move_and_refusal_is_reached() -> None:
-    reached = walked(1_500)
+    reached = walked(6_000)  # the rarest move ten times: every version of the core draws anew
     wanted: set[object] = {*State, *DIAGRAM, *Refusal, *DEPTHS, Restart.LOST, Reason.DELIVERED, Reason.TRANSFER_LOST}
     assert not (missing := wanted - reached.keys()), missing
