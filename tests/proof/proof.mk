@@ -44,7 +44,7 @@ deep-simulated: $(READY)
 
 deep-simulated-all: $(READY)
 	@$(FRESH)
-	@$(RECORDED) simulated --seeds 20000:120000 --row "simulated, every session judged whole" --by "make deep-simulated-all"
+	@$(RECORDED) simulated --seeds 20000:70000 --row "simulated, every session judged whole" --by "make deep-simulated-all"
 
 deep-versions: $(READY)
 	@$(FRESH)
