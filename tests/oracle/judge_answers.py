@@ -41,7 +41,8 @@ def _by_clock(turn: Turn, story: Story) -> bool:
     policy = story.began.policy
     documented = policy.expiry == "DOCUMENTED" and turn.facts.age(turn.at) >= policy.ttl - NEAR
     limit = policy.silence if turn.learned.contact else min(policy.silence, policy.first_contact)
-    silent = turn.at - turn.facts.heard_at >= limit - NEAR
+    # Freedom: what `run` says while the alternatives are asked for may count, or not (D12, D19).
+    silent = turn.at - turn.facts.heard_else_at >= limit - NEAR
     told = turn.event.retry_after if turn.event is not None else None
     until = max(turn.facts.told_until, turn.at + (told or 0.0))
     no_time_left = until >= turn.end - NEAR  # D19: Retry-After is honoured within the job's deadline

@@ -178,9 +178,10 @@ def cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> lis
     if sent is not None and not (told and policy.expiry == "CONFIRM" and asks):
         found += [sent + policy.ttl - issued.at, sent + policy.ttl + policy.expiry_margin - issued.at]
     # Freedom: a silence begins with the last valid answer, or with what came to nothing; and to wait as one was told is
-    # none (D19 says both).
+    # none (D19 says both); nor need `run` be heard while the alternatives are asked for (D12).
     told_until = max(turn.facts.told_until, turn.learned.told_until)
-    for since in (turn.facts.heard_at, max(turn.facts.heard_at, turn.learned.lost_at), told_until, turn.at):
+    heard, heard_else = turn.facts.heard_at, turn.facts.heard_else_at
+    for since in (heard, heard_else, max(heard, turn.learned.lost_at), told_until, turn.at):
         found += [since + limit - issued.at for limit in limits]
     return [each for each in found if each > 0]
 

@@ -54,8 +54,9 @@ def _step(state: State, event: Event, now: float) -> list[State]:
         return _counted(_renewal(rest, slot, event, now), event.kind != "CredentialsRenewed")
     if state.naming and slot.kind == "Run":
         done = replace(without_run(rest, now), run="done")
-        done = done.heard(now) if is_valid("Run", event) else done  # D19: the server is there
-        return [done, *pressed(done, now)]
+        # Freedom: the end is known (D12), and `run` adds nothing to it; it may be the valid answer that D19 asks for.
+        told = [done, done.heard(now)] if is_valid("Run", event) else [done]
+        return [after for one in told for after in (one, *pressed(one, now))]
     answer = _named if state.naming else answered
     said = MEANING.get((row(slot.kind, event), slot.kind))
     good = said in {"init", "run", "get", "consumed"} or (

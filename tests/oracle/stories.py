@@ -66,6 +66,7 @@ class Facts:
     contact: bool = False  # the job's server has given a valid answer
     lost_at: float = 0.0  # when `run`, or a `get`, came to nothing
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's; the time away moves it on (D43)
+    heard_else_at: float = 0.0  # the same, but for what `run` says while the alternatives are asked for (D12)
 
     @property
     def live(self) -> bool:
@@ -169,7 +170,7 @@ class _Reader:
     def __init__(self, story: Story) -> None:
         self.story = story
         self.out: dict[int, Issued] = {}
-        self.facts = Facts(heard_at=story.began.at)
+        self.facts = Facts(heard_at=story.began.at, heard_else_at=story.began.at)
         self.known: dict[int, Issued] = {}
         self.credentials: dict[int, int] = {}
         self.end = story.began.at + story.began.policy.job_timeout
@@ -239,6 +240,7 @@ class _Reader:
             away=away,
             lost_at=facts.lost_at + gone,
             heard_at=facts.heard_at + gone,
+            heard_else_at=facts.heard_else_at + gone,
             told_until=facts.told_until + gone,
             told_last=facts.told_last + gone,
         )
@@ -288,12 +290,15 @@ class _Reader:
             told_last=known.told_last,
             contact=known.contact,
             heard_at=at,
+            heard_else_at=at,
         )
 
     def _learn(self, turn: Turn, event: Event) -> None:
         facts = self.facts
         if turn.kind in DOWNLOADS and is_valid(turn.kind, event):
-            facts = replace(facts, heard_at=turn.at, contact=True)
+            adds_nothing = facts.naming and turn.kind == "Run"
+            heard_else_at = facts.heard_else_at if adds_nothing else turn.at
+            facts = replace(facts, heard_at=turn.at, heard_else_at=heard_else_at, contact=True)
         if event.kind == "TokenIssued" and turn.answered is not None:
             facts = replace(facts, token=event.token, init_sent=turn.answered.at)
         if event.kind == "FormatsListed":

@@ -12,6 +12,7 @@ from tests.oracle.test_oracle_judge_good import (
     LOST_RUN,
     NAMED_LATER,
     NAMING,
+    NAMING_AND_SILENT,
     NO_TIME_LEFT,
     OWED,
     RENEWED_FIRST,
@@ -345,6 +346,13 @@ BEGINNINGS = {
     ),
     "D19 not the rest of a Retry-After": edited(LEFT_OVER.split("10.2 <")[0], ("> 8 Wait 10.2", "> 8 Wait 10.19")),
     "D19 cut where no silence ends": edited(CUT_BY_SILENCE.split("39   <")[0], ("> 10 Wait 39", "> 10 Wait 37")),
+    "D19 cut where no silence ends, heard or not": edited(
+        NAMING_AND_SILENT.split("30.1 <")[0], ("> 6 Wait 30.1", "> 6 Wait 33")
+    ),
+    "I8 run is heard where no alternatives are asked for": then(
+        edited(READY, ("preflight=OFF", "preflight=OFF silence=30.0 first_contact=30.0")),
+        "32 < 4 Lost sent=NOT_SENT / 32 = ERROR / 32 ! ERROR UNREACHABLE READY",
+    ),
     "D19 too long": then(RUNNING, "18 x 3 / 18 < 2 Lost sent=UNKNOWN / 18 > 4 Wait 34"),
     "D19 grown too fast": then(RUNNING, "18 x 3 / 18 < 2 Lost sent=UNKNOWN / 18 > 4 Wait 27"),
 }

@@ -529,6 +529,18 @@ NAMING_AND_OLD = (
 """
 )
 
+# What `run` says then need not be a valid answer that ends a silence (D12, D19): a wait is cut as if it were none.
+NAMING_AND_SILENT = (
+    NAMING_AND_DONE.split("6    <")[0].replace("preflight=OFF", "preflight=OFF silence=30.0 first_contact=30.0")
+    + """
+30   < 5 Refused refusal=BUSY retry_after=25
+30   > 6 Wait 30.1
+30.1 < 6 WaitElapsed
+30.1 = ERROR
+30.1 ! ERROR TIMED_OUT RUNNING
+"""
+)
+
 # A silence is counted from the loss of `run` (D19), and a wait that was told is cut there.
 CUT_BY_SILENCE = (
     OWED.split("5.2  <")[0].replace("preflight=OFF", "preflight=OFF silence=30.0 first_contact=30.0")
@@ -630,6 +642,7 @@ GOOD = {
     "ready though run says error": CONTRADICTED,
     "the rest of a Retry-After": LEFT_OVER,
     "run finishes while the alternatives are asked for": NAMING_AND_DONE,
+    "run finishes while the alternatives are asked for, and is not heard": NAMING_AND_SILENT,
     "a token grows old while the alternatives are asked for": NAMING_AND_OLD,
     "a wait is cut where a silence from the loss of run ends": CUT_BY_SILENCE,
     "a token that no run used": UNUSED,

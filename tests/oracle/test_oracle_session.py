@@ -396,20 +396,41 @@ def test_the_question_for_the_alternatives_is_no_endless_one() -> None:
 
 
 @pytest.mark.rules("D12", "D19")
-@pytest.mark.parametrize(("kind", "silent"), [("RunFinished", False), ("Lost", True)])
-def test_what_run_says_while_the_alternatives_are_asked_for_is_no_silence(kind: str, silent: bool) -> None:
-    client = Client(preflight="OFF", silence=30.0, first_contact=30.0)
-    client.shows("INIT", (1, "Init", 30.0))
-    client.hears(0.0, 1, "TokenIssued", token="A")
-    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
-    client.hears(5.0, 3, "WaitElapsed")
-    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 35.0))
-    client.hears(5.1, 4, "Refused", refusal="INVALID_FORMAT")
-    client.shows("RUNNING", (2, "Run", 1800.0), (5, "ListFormats", 35.1))
-    client.hears(32.0, 2, kind, **({"sent": "UNKNOWN"} if silent else {}))
+@pytest.mark.parametrize("said", [{"kind": "RunFinished"}, {"kind": "Lost", "sent": "UNKNOWN"}])
+def test_what_run_says_while_the_alternatives_are_asked_for_need_end_no_silence(said: dict[str, str]) -> None:
+    client = naming()
+    client.hears(32.0, 2, **said)
     client.shows("RUNNING", (5, "ListFormats", 35.1))
     client.hears(33.0, 5, "Lost", sent="UNKNOWN")
-    assert client.may_end("ERROR", "TIMED_OUT", "RUNNING") == silent
+    client.ends("ERROR", "TIMED_OUT", "RUNNING")
+    client.shows("RUNNING", (6, "Wait", 33.5))
+
+
+# A silence from the token at 0 is over at 30; from what `run` says, 30 s after that.
+@pytest.mark.rules("D12", "D19")
+@pytest.mark.parametrize("said", [{"kind": "RunFinished"}, {"kind": "StatusReported", "status": "ERROR"}])
+def test_what_run_says_while_the_alternatives_are_asked_for_may_be_a_valid_answer_or_not(said: dict[str, str]) -> None:
+    client = naming()
+    client.hears(32.0, 2, **said)
+    client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
+    client.shows("RUNNING", (5, "ListFormats", 35.1))
+
+    client = naming()
+    client.hears(20.0, 2, **said)
+    assert not client.may_end("ERROR", "INVALID_FORMAT", "RUNNING")
+    client.shows("RUNNING", (5, "ListFormats", 35.1))
+    client.hears(21.0, 5, "Lost", sent="UNKNOWN")
+    assert not client.may_end("ERROR", "TIMED_OUT", "RUNNING")
+    client.shows("RUNNING", (6, "Wait", 21.5))
+    client.hears(21.5, 6, "WaitElapsed")
+    before = client.possible
+    for until, right in ((30.0, True), (50.0, True), (40.0, False)):
+        client.possible = before
+        assert client.accepts("RUNNING", (7, "ListFormats", until)) == right
+    client.shows("RUNNING", (7, "ListFormats", 50.0))
+    client.hears(50.1, 7, "Lost", sent="UNKNOWN")
+    client.may_not_show("RUNNING", (8, "Wait", 50.6))
+    client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
 
 
 @pytest.mark.rules("D12", "R10")
@@ -444,6 +465,19 @@ def test_a_renewal_that_is_owed_may_come_before_the_question_and_nothing_else(tt
     client.shows("RUNNING", (6, "ListFormats", 34.5))
     client.hears(5.0, 6, "FormatsListed", formats=("csv",))
     client.ends("ERROR", "INVALID_FORMAT", "RUNNING")
+
+
+def naming() -> Client:
+    """No preflight; the last valid answer came at 0 s, `check` is refused for the format at 5.1 s, and `run` is out."""
+    client = Client(preflight="OFF", silence=30.0, first_contact=30.0)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(0.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1800.0), (3, "Wait", 5.0))
+    client.hears(5.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 1800.0), (4, "Check", 35.0))
+    client.hears(5.1, 4, "Refused", refusal="INVALID_FORMAT")
+    client.shows("RUNNING", (2, "Run", 1800.0), (5, "ListFormats", 35.1))
+    return client
 
 
 def formats_refused(*, told: float = 0.0) -> Client:
