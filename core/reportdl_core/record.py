@@ -187,8 +187,10 @@ class Record:
 
     def _on_busy(self, command: Command, event: Refused, now: float) -> None:
         # The server told us when: that is not silence, but it stays within the job's deadline (D19). Who says no time
-        # takes back none that was said before.
+        # tells nothing: no valid answer, and none that was said before is taken back.
         facts, told = self.facts, self._told(event, now)
+        if told is None:
+            return
         facts.held_until = told if facts.held_until is None else max(facts.held_until, told)
         facts.quiet_since = max(facts.quiet_since, told if isinstance(command, Get) else facts.held_until)
 
@@ -198,9 +200,9 @@ class Record:
         if facts.held_until is not None and not (facts.ready and facts.step is Step.GET):
             facts.due = max(facts.due, facts.held_until)
 
-    def _told(self, event: Refused, now: float) -> float:
+    def _told(self, event: Refused, now: float) -> float | None:
         after = event.retry_after or 0.0
-        return instant(min(now + after, self.facts.end)) if after > 0 else now
+        return instant(min(now + after, self.facts.end)) if after > 0 else None
 
     def _on_repeat(self, command: Command, event: Failure, now: float) -> None:
         if isinstance(command, Get):

@@ -334,11 +334,24 @@ def test_a_get_is_silent_from_what_it_was_told_itself() -> None:
     assert (play.now, play.driven.outcome.reason) == (610.0, Reason.SERVER_ERROR)
 
 
+@pytest.mark.rules("D19")
+@pytest.mark.parametrize(("told", "end"), [(None, 600.0), (0.0, 600.0), (10.0, 3600.0)])
+def test_a_429_without_a_time_is_no_valid_answer_however_often_it_is_said(told: float | None, end: float) -> None:
+    play = Playbook(Session(JOB, now=0.0)) << ListFormats
+    while play.driven.outcome is None:
+        if isinstance(play.driven.outstanding[0], Wait):
+            play.alarm()
+        else:
+            play >> Refused(number=play[ListFormats], refusal=Refusal.BUSY, retry_after=told)
+    assert play.now == end
+    assert play.driven.outcome.reason is (Reason.TIMED_OUT if told else Reason.SERVER_ERROR)
+
+
 @pytest.mark.rules("D16", "D19")
 def test_a_renewal_is_silent_from_the_end_of_a_retry_after_that_it_waits_for() -> None:
     play, until = ready_within_a_retry_after(400.0)
     play >> Refused(number=play[Get], refusal=Refusal.CREDENTIALS)
-    play >> Refused(number=play[RenewCredentials], refusal=Refusal.BUSY)
+    play >> Refused(number=play[RenewCredentials], refusal=Refusal.BUSY, retry_after=7.0)
     play.alarm() << RenewCredentials
     assert play.now == until
     while play.driven.outcome is None:
