@@ -266,7 +266,7 @@ def renewals(story: Story) -> Iterator[Violation]:
         if turn.new("RenewCredentials") and not refused:
             yield Violation(rule="D16", position=turn.position, what="renewed without a refusal")
         newest = turn.credential >= turn.facts.credential
-        if turn.new("RenewCredentials") and newest and turn.facts.fresh and turn.learned.fresh:
+        if turn.new("RenewCredentials") and newest and turn.facts.fresh and turn.learned.fresh and not turn.waited:
             yield Violation(rule="I13", position=turn.position, what="renewed again: no success, and no pause, between")
         old = turn.event.refusal == "CREDENTIALS" and turn.kind != "RenewCredentials"
         if old and not newest and turn.new("RenewCredentials"):

@@ -227,10 +227,10 @@ def no_hot_loop(story: Story) -> Iterator[Violation]:
     free = 0
     for turn in story.turns:
         event = turn.event
+        if turn.waited:  # a Wait, or one whose deadline had come when it was superseded, whatever did that
+            failed.clear()
         if isinstance(event, Event) and turn.answered is not None:
-            if event.kind == "WaitElapsed":
-                failed.clear()
-            elif event.kind == "CredentialsRenewed":
+            if event.kind == "CredentialsRenewed":
                 free = 1
             elif turn.kind in DOWNLOADS or turn.kind == "RenewCredentials":
                 if _failure(turn.kind, event):

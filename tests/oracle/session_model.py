@@ -69,7 +69,7 @@ def _step(state: State, event: Event, now: float) -> list[State]:
 def _is_over(state: State, now: float) -> list[State]:
     """Freedom: where a Wait that stands is over at this very moment, what it was for may be done on any event."""
     waiting = state.slot("Wait")
-    if waiting is None or waiting.number is None or waiting.hi > now:
+    if waiting is None or waiting.number is None or waiting.hi > now + NEAR:
         return []
     slots = tuple(each for each in state.slots if each is not waiting)
     return _go_on(replace(state, slots=slots, unpaused=False), waiting.then, now)

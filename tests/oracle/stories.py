@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from tests.oracle.session_state import NEAR
 from tests.oracle.table import is_valid
 from tests.oracle.traces import (
     Answered,
@@ -114,6 +115,14 @@ class Turn:
         """The kind of the command that was answered."""
         return self.answered.command.kind if self.answered is not None else ""
 
+    @property
+    def waited(self) -> bool:
+        """A Wait is over: it says so, or its deadline has come when something else takes it away."""
+        if self.answered is not None and self.event is not None and self.event.kind == "WaitElapsed":
+            return True
+        gone = [self.before[each.number] for _, each in self.superseded if each.number in self.before]
+        return any(_is_over(each, self.at) for each in gone)
+
     def new(self, *kinds: str) -> list[tuple[int, Issued]]:
         """Commands of these kinds that this turn issued."""
         return [(position, each) for position, each in self.issued if each.command.kind in kinds]
@@ -186,7 +195,9 @@ class _Reader:
                 self._issue(position, record)
             case Superseded():
                 self.story.turns[-1].superseded.append((position, record))
-                self.out.pop(record.number, None)
+                gone = self.out.pop(record.number, None)
+                if gone is not None and _is_over(gone, record.at):
+                    self.facts = replace(self.facts, fresh=False)
             case Moved():
                 self.story.turns[-1].moved.append((position, record))
                 self._move(record)
@@ -327,6 +338,12 @@ class _Reader:
             self.facts = replace(self.facts, run_answer=event, run_answered_at=at, lost_at=at)
         if kind == "Get" and event.sent != "NOT_SENT":
             self.facts = replace(self.facts, lost_gets=self.facts.lost_gets + lost(event), lost_at=at)
+
+
+def _is_over(issued: Issued, at: float) -> bool:
+    """A Wait whose deadline has come."""
+    command = issued.command
+    return command.kind == "Wait" and command.deadline is not None and command.deadline <= at + NEAR
 
 
 def lost(event: Event) -> bool:

@@ -15,6 +15,7 @@ from tests.oracle.test_oracle_judge_good import (
     NAMING_AND_SILENT,
     NO_TIME_LEFT,
     OWED,
+    PAUSED_ALL_THE_SAME,
     RENEWED_FIRST,
     RESUMED,
     SECTION_7,
@@ -178,6 +179,9 @@ BEGINNINGS = {
     "I7 a late answer counts": then(READY, "4 < 3 WaitElapsed / 4 > 5 Check 34 / 4 x 4"),
     "I11 no such state": edited(BEGUN, ("0    = INIT", "0 = DANCING")),
     "I13 again at once": then(BEGUN, "1 < 1 Lost sent=UNKNOWN / 1 > 2 Init 31"),
+    "I13 again before its pause is over, whatever takes that away": then(
+        PAUSED_ALL_THE_SAME.split("333  < 2")[0], "332.5 < 2 RunFinished / 332.5 x 6 / 332.5 > 7 Get 3600"
+    ),
     "I13 a wait of no length": then(BEGUN, "1 < 1 Lost sent=UNKNOWN / 1 > 2 Wait 1"),
     "I13 an endless get": then(
         READY,

@@ -618,6 +618,31 @@ LOST_ON_A_GRID = """
 5.999 ! ERROR TRANSFER_LOST READY
 """
 
+# A `get` waits as it was told; `run` says OK as the Wait is over, and takes it away: it was a pause all the same (I13).
+PAUSED_ALL_THE_SAME = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+0.1  < 1 TokenIssued token=A
+0.1  = RUNNING
+0.1  > 2 Run 1800.1
+0.1  > 3 Wait 5.1
+5.1  < 3 WaitElapsed
+5.1  > 4 Check 35.1
+35   < 4 StatusReported status=READY
+35   = READY
+35   > 5 Get 3600
+332  < 5 Refused refusal=BUSY retry_after=1.0
+332  > 6 Wait 333
+333  < 2 RunFinished
+333  x 6
+333  > 7 Get 3600
+338  < 7 FileReceived
+338  publish whole
+338  = CONSUMED
+338  ! CONSUMED DELIVERED READY
+"""
+
 GOOD = {
     "section 7": SECTION_7,
     "lost run": LOST_RUN,
@@ -648,6 +673,7 @@ GOOD = {
     "a token that no run used": UNUSED,
     "a token that no run used, on a grid": UNUSED_ON_A_GRID,
     "a lost transfer, on a grid": LOST_ON_A_GRID,
+    "a pause that run takes away when it is over": PAUSED_ALL_THE_SAME,
 }
 
 

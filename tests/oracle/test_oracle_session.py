@@ -97,6 +97,20 @@ def test_the_documents_example() -> None:
     assert not client.may_end("ERROR", "NOT_KEPT", "READY")
 
 
+@pytest.mark.rules("D19", "I13")
+@pytest.mark.parametrize(("at", "right"), [(333.0, True), (332.999, True), (332.5, False)])
+def test_a_pause_that_is_over_may_be_taken_away_by_what_run_says(at: float, right: bool) -> None:
+    client = running(Client())
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client.hears(35.0, 5, "StatusReported", status="READY")
+    client.shows("READY", (3, "Run", 1800.0), (6, "Get", 3600.0))
+    client.hears(332.0, 6, "Refused", refusal="BUSY", retry_after=1.0)
+    client.shows("READY", (3, "Run", 1800.0), (7, "Wait", 333.0))
+    client.hears(at, 3, "RunFinished")
+    assert client.accepts("READY", (8, "Get", 3600.0)) == right
+
+
 @pytest.mark.rules("D19")
 def test_the_first_check_is_after_five_seconds_exactly() -> None:
     client = Client(preflight="OFF")
