@@ -186,6 +186,26 @@ def cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> lis
     return [each for each in found if each > 0]
 
 
+def silence_ends_it(story: Story) -> Iterator[Violation]:
+    """D19: with `run` not alive, ten minutes without one valid answer end the session: nothing is issued any more.
+
+    Freedom: they are counted from the last valid answer, from the loss of `run` or a `get`, or from the end of a wait
+    that was told. What tells no time to come back moves none of these. Not judged where only the alternatives are asked
+    for: the refusal of the format may begin a silence (D12).
+    """
+    policy = story.began.policy
+    for turn in story.turns:
+        alive = any(each.command.kind == "Run" for each in turn.after.values())
+        if turn.answered is None or alive or turn.learned.naming:
+            continue
+        facts = turn.learned
+        limit = policy.silence if facts.contact else max(policy.silence, policy.first_contact)
+        silent = turn.at - max(facts.heard_at, facts.lost_at, facts.told_until)
+        for position, issued in turn.issued:
+            if issued.session == turn.facts.session and issued.command.kind != "Finish" and silent > limit + NEAR:
+                yield Violation(rule="D19", position=position, what=f"goes on after {silent:g} s of silence")
+
+
 def requests_have_limits(story: Story) -> Iterator[Violation]:
     """D35, and the default deadlines; D28: `run` 1800 s; I8: none outlives the job."""
     policy = story.began.policy
@@ -269,6 +289,7 @@ CHECKS: tuple[Callable[[Story], Iterator[Violation]], ...] = (
     waits,
     a_session_waits_as_the_job_was_told,
     a_check_waits_as_it_was_told,
+    silence_ends_it,
     requests_have_limits,
     all_ends,
     no_hot_loop,

@@ -53,8 +53,8 @@ def _heard(state: State, slot: Slot, event: Event, now: float) -> list[State]:
             since + max(0.0, now - max(slot.issued, since)) for since in (state.silent_heard, state.silent_told)
         )
         state = replace(state, silent_heard=heard, silent_told=told)
-    if name == "busy":
-        # Freedom: the silence goes on, or begins when one was told to come back.
+    if name == "busy" and event.retry_after:
+        # Freedom: the silence goes on, or begins when one was told to come back. A 429 without a time tells nothing.
         return [replace(state, silent_told=max(state.silent_told, now))]
     if not is_valid(slot.kind, event):
         return [state]  # repeats end with 10 minutes without a valid answer (D19): what is to be repeated is none

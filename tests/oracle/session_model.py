@@ -130,7 +130,7 @@ def _renewal(state: State, slot: Slot, event: Event, now: float) -> list[State]:
     reasons = frozenset({"CREDENTIALS", "UNREACHABLE", "SERVER_ERROR", "PROTOCOL"})
     if event.kind == "Refused" and event.refusal is not None:
         reasons |= REASON.get(event.refusal, frozenset())
-    if event.refusal == "BUSY":  # Freedom: as of every 429 (D19)
+    if event.refusal == "BUSY" and event.retry_after:  # Freedom: as of every 429 that names a time (D19)
         state = replace(state, silent_told=max(state.silent_told, now))
     if state.naming:  # that is the end, whatever comes of this
         reasons = frozenset({"INVALID_FORMAT"})

@@ -112,7 +112,7 @@ class State(NamedTuple):
     away_expired: bool = False  # D43: the 300 s ended while nobody held the session
 
     # D19's silence is counted from one of these: the last valid answer, which is the first of them, or the loss of
-    # `run` or a `get`, or when one was told to come back.
+    # `run` or a `get`, or when one was told to come back at a time.
     silent_heard: float = 0.0
     silent_lost: float = 0.0
     silent_told: float = 0.0

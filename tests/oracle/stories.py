@@ -324,7 +324,9 @@ class _Reader:
             facts = replace(facts, naming=True)
         if event.retry_after is not None:
             last = turn.at + event.retry_after
-            facts = replace(facts, told_until=max(facts.told_until, last), told_last=last)
+            facts = replace(facts, told_last=last)
+            if event.retry_after > 0:  # else it tells no time to come back
+                facts = replace(facts, told_until=max(facts.told_until, last))
         if event.status == "IN_PROGRESS" and facts.age(turn.at) >= self.story.began.policy.ttl:
             facts = replace(facts, kept=True)
         if turn.kind == "Check" and event.status == "ERROR":

@@ -22,6 +22,7 @@ from tests.oracle.test_oracle_judge_good import (
     SENT_AGAIN,
     TOLD_AT_THE_END,
     TOLD_BEFORE,
+    TOLD_IN_TIME,
     TOLD_NO_TIME,
     UNNAMED,
     UNPROVEN,
@@ -232,6 +233,15 @@ BEGINNINGS = {
         RUNNING, "5 < 2 Refused refusal=BUSY retry_after=20 / 5.1 < 3 WaitElapsed / 5.1 > 4 Check 35.1"
     ),
     "D19 Retry-After": then(BEGUN, "1 < 1 Refused refusal=BUSY retry_after=20 / 1 > 2 Wait 1.4"),
+    "D19 a 429 without a time ends no silence": edited(
+        TOLD_IN_TIME.split("31.5 <")[0], ("refusal=BUSY retry_after=2", "refusal=BUSY")
+    ),
+    "D19 a 429 that names no moment to come ends no silence": edited(
+        TOLD_IN_TIME.split("31.5 <")[0], ("refusal=BUSY retry_after=2", "refusal=BUSY retry_after=0")
+    ),
+    "D19 a wait that was told long ago is no excuse": edited(
+        TOLD_IN_TIME, ("53   = ERROR\n53   ! ERROR SERVER_ERROR INIT", "53 > 6 Wait 54")
+    ),
     "D21 not asked about": then(
         READY,
         "9 < 4 Lost sent=UNKNOWN / 9 > 5 Wait 9.4 / 9.4 < 5 WaitElapsed / 9.4 > 6 Get 3600",

@@ -643,6 +643,24 @@ PAUSED_ALL_THE_SAME = """
 338  ! CONSUMED DELIVERED READY
 """
 
+# A Retry-After is no silence (D19): the wait that was told at 20 is over at 22, and with it begins what ends at 52.
+TOLD_IN_TIME = """
+0    begin preflight=OFF silence=30.0 first_contact=30.0
+0    = INIT
+0    > 1 Init 30
+20   < 1 Refused refusal=BUSY retry_after=2
+20   > 2 Wait 22
+22   < 2 WaitElapsed
+22   > 3 Init 52
+31   < 3 Refused refusal=BUSY
+31   > 4 Wait 31.5
+31.5 < 4 WaitElapsed
+31.5 > 5 Init 61.5
+53   < 5 Refused refusal=BUSY
+53   = ERROR
+53   ! ERROR SERVER_ERROR INIT
+"""
+
 GOOD = {
     "section 7": SECTION_7,
     "lost run": LOST_RUN,
@@ -673,6 +691,7 @@ GOOD = {
     "a token that no run used": UNUSED,
     "a token that no run used, on a grid": UNUSED_ON_A_GRID,
     "a lost transfer, on a grid": LOST_ON_A_GRID,
+    "a 429 that names a time is no silence": TOLD_IN_TIME,
     "a pause that run takes away when it is over": PAUSED_ALL_THE_SAME,
 }
 

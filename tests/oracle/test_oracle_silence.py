@@ -156,6 +156,55 @@ def test_a_retry_after_is_no_silence_though_something_else_is_out(until: float, 
     assert client.accepts("RUNNING", (5, "RenewCredentials", until)) == right
 
 
+# From the beginning at 0 a silence is over at 60, as 429 without a time is no valid answer; told at 50, it is not.
+@pytest.mark.rules("D19")
+@pytest.mark.parametrize(("told", "right"), [(None, False), (0.0, False), (5.0, True)])
+@pytest.mark.parametrize("kind", ["ListFormats", "Init", "Check", "RenewCredentials"])
+def test_a_429_begins_a_silence_anew_only_if_it_names_a_time(kind: str, told: float | None, right: bool) -> None:
+    state, number = "INIT", 1
+    if kind == "Check":
+        client, state, number = patient(), "RUNNING", 5
+        client.hears(0.0, 2, "Lost", sent="UNKNOWN")
+        client.shows("RUNNING", (4, "Wait", 0.4))
+        client.hears(0.4, 4, "WaitElapsed")
+        client.shows("RUNNING", (5, "Check", 310.4))
+    else:
+        preflight = "ON" if kind == "ListFormats" else "OFF"
+        client = Client(preflight=preflight, silence=60.0, first_contact=60.0, request_timeout=310.0)
+        client.shows("INIT", (1, "ListFormats" if kind == "ListFormats" else "Init", 310.0))
+        if kind == "RenewCredentials":
+            client.hears(1.0, 1, "Refused", refusal="CREDENTIALS")
+            client.shows("INIT", (2, "RenewCredentials", 311.0))
+            number = 2
+    client.hears(50.0, number, "Refused", refusal="BUSY", retry_after=told)
+    over = 50.0 + (told or 0.4)
+    client.shows(state, (10, "Wait", over))
+    client.hears(over, 10, "WaitElapsed")
+    client.shows(state, (11, kind, over + 310.0))
+    client.hears(61.0, 11, "Refused", refusal="BUSY")
+    assert client.may_end("ERROR", "SERVER_ERROR", state)
+    assert client.accepts(state, (12, "Wait", 61.5)) == right
+
+
+@pytest.mark.rules("D19")
+def test_a_429_without_a_time_again_and_again_ends_after_ten_minutes() -> None:
+    client = Client(preflight="OFF")
+    client.shows("INIT", (1, "Init", 30.0))
+    at, number = 0.2, 1
+    client.hears(at, number, "Refused", refusal="BUSY")
+    while at + 15.0 <= 600.0:
+        pause = min(15.0, 0.5 * 1.5 ** (number // 2))
+        client.shows("INIT", (number + 1, "Wait", at + pause))
+        client.hears(at + pause, number + 1, "WaitElapsed")
+        client.shows("INIT", (number + 2, "Init", at + pause + 30.0))
+        at, number = at + pause + 0.2, number + 2
+        client.hears(at, number, "Refused", refusal="BUSY")
+    client.shows("INIT", (number + 1, "Wait", 600.0))
+    client.hears(600.1, number + 1, "WaitElapsed")
+    client.may_not_show("INIT", (number + 2, "Init", 630.1))
+    client.ends("ERROR", "SERVER_ERROR", "INIT")
+
+
 @pytest.mark.rules("D19")
 def test_what_a_needless_run_says_is_a_valid_answer() -> None:
     for told in ({"kind": "RunFinished"}, {"kind": "StatusReported", "status": "READY"}):
