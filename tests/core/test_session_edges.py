@@ -322,16 +322,24 @@ def test_a_check_after_a_lost_file_waits_for_a_retry_after_that_a_get_without_on
     play.alarm() << Check
 
 
+@pytest.mark.rules("D19")
+def test_a_time_beside_a_refusal_that_is_not_busy_holds_nothing_back() -> None:
+    play = Playbook(Session(JOB, now=0.0)) << ListFormats
+    play >> Refused(number=play[ListFormats], refusal=Refusal.UNAVAILABLE, retry_after=60.0)
+    play << Wait
+    assert play.last(Wait).deadline <= 0.5
+
+
 @pytest.mark.rules("D2", "D19")
 def test_a_get_is_silent_from_what_it_was_told_itself() -> None:
     play, _ = ready_within_a_retry_after(1000.0)
-    play >> Refused(number=play[Get], refusal=Refusal.BUSY)
+    play >> Refused(number=play[Get], refusal=Refusal.BUSY, retry_after=7.0)
     play.alarm() << Get
-    play.at(609.5) >> Lost(number=play[Get], sent=Sent.NOT_SENT)
+    play.at(616.5) >> Lost(number=play[Get], sent=Sent.NOT_SENT)
     play << Wait
     play.alarm() << Finish
     assert play.driven.outcome is not None
-    assert (play.now, play.driven.outcome.reason) == (610.0, Reason.SERVER_ERROR)
+    assert (play.now, play.driven.outcome.reason) == (617.0, Reason.SERVER_ERROR)
 
 
 @pytest.mark.rules("D19")
