@@ -76,6 +76,14 @@ def running(client: Client, at: float = 0.0, check: float = 5.0, until: float = 
     return client
 
 
+def checking(client: Client, until: float = 1800.0) -> Client:
+    """The first check is out beside `run`, from 5 s on, number 5."""
+    running(client, until=until)
+    client.hears(5.0, 4, "WaitElapsed")
+    client.shows("RUNNING", (3, "Run", until), (5, "Check", 35.0))
+    return client
+
+
 def ready(client: Client) -> Client:
     """Up to `get`, with number 5 outstanding, at 3 s."""
     running(client)
@@ -100,9 +108,7 @@ def test_the_documents_example() -> None:
 @pytest.mark.rules("D19", "I13")
 @pytest.mark.parametrize(("at", "right"), [(333.0, True), (332.999, True), (332.5, False)])
 def test_a_pause_that_is_over_may_be_taken_away_by_what_run_says(at: float, right: bool) -> None:
-    client = running(Client())
-    client.hears(5.0, 4, "WaitElapsed")
-    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client = checking(Client())
     client.hears(35.0, 5, "StatusReported", status="READY")
     client.shows("READY", (3, "Run", 1800.0), (6, "Get", 3600.0))
     client.hears(332.0, 6, "Refused", refusal="BUSY", retry_after=1.0)
@@ -219,9 +225,7 @@ def test_a_renewal_is_followed_by_the_same_command_and_not_by_another_renewal() 
 
 def refused_twice(*, alive: bool) -> Client:
     """A check is refused, the credential renewed, and the check that follows at once is refused as well."""
-    client = running(Client())
-    client.hears(5.0, 4, "WaitElapsed")
-    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client = checking(Client())
     client.hears(6.0, 5, "Refused", refusal="CREDENTIALS")
     client.shows("RUNNING", (3, "Run", 1800.0), (6, "RenewCredentials", 36.0))
     client.hears(7.0, 6, "CredentialsRenewed")
@@ -259,9 +263,7 @@ def test_once_run_is_lost_a_check_refused_again_is_final() -> None:
 @pytest.mark.rules("D19")
 def test_beside_a_live_run_a_failed_check_is_repeated_at_the_pace_of_the_insurance() -> None:
     for until, right in ((8.5, True), (13.5, True), (6.4, False), (14.0, False)):
-        client = running(Client())
-        client.hears(5.0, 4, "WaitElapsed")
-        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+        client = checking(Client())
         client.hears(6.0, 5, "Refused", refusal="UNAVAILABLE")
         assert client.accepts("RUNNING", (3, "Run", 1800.0), (6, "Wait", until)) == right, until
 
@@ -338,9 +340,7 @@ def test_a_renewal_that_was_lost_ends_nothing_and_one_that_was_refused_may() -> 
 
 def renewing() -> Client:
     """Beside a live `run` a check is refused at 6 s, and the credential is being renewed, number 6."""
-    client = running(Client())
-    client.hears(5.0, 4, "WaitElapsed")
-    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client = checking(Client())
     client.hears(6.0, 5, "Refused", refusal="CREDENTIALS")
     client.shows("RUNNING", (3, "Run", 1800.0), (6, "RenewCredentials", 36.0))
     return client
@@ -663,9 +663,7 @@ def test_a_get_that_is_not_ready_yet_takes_back_no_retry_after() -> None:
 
 @pytest.mark.rules("D19", "D6")
 def test_the_check_that_confirms_waits_for_a_retry_after() -> None:
-    client = running(Client())
-    client.hears(5.0, 4, "WaitElapsed")
-    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client = checking(Client())
     client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=20.0)
     client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 26.0))
     client.hears(7.0, 3, "Refused", refusal="DOWNLOAD_FAILED")
@@ -683,9 +681,7 @@ def test_a_wait_that_stands_is_too_short_once_run_is_told_to_come_back_later() -
 
 def told_and_sent_again(retry_after: float) -> Client:
     """A check is told at 6 s to come back later; `run`, proven never sent, is sent again at 6.6 s."""
-    client = running(Client())
-    client.hears(5.0, 4, "WaitElapsed")
-    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client = checking(Client())
     client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=retry_after)
     client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 6.0 + retry_after))
     client.hears(6.2, 3, "Lost", sent="NOT_SENT")
@@ -717,9 +713,7 @@ def test_a_first_check_is_exactly_in_time_or_when_a_retry_after_is_over(
 
 @pytest.mark.rules("D19", "D6")
 def test_no_wait_ends_with_an_older_retry_after_than_the_last() -> None:
-    client = running(Client())
-    client.hears(5.0, 4, "WaitElapsed")
-    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client = checking(Client())
     client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=2.0)
     client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 8.0))
     client.hears(7.0, 3, "Refused", refusal="BUSY", retry_after=25.0)
@@ -730,9 +724,7 @@ def test_no_wait_ends_with_an_older_retry_after_than_the_last() -> None:
 @pytest.mark.rules("D19", "I8")
 @pytest.mark.parametrize(("until", "right"), [(400.0, True), (607.0, False), (600.0, False)])
 def test_no_wait_outlives_the_job_whatever_was_told(until: float, right: bool) -> None:
-    client = running(Client(job_timeout=400.0), until=400.0)
-    client.hears(5.0, 4, "WaitElapsed")
-    client.shows("RUNNING", (3, "Run", 400.0), (5, "Check", 35.0))
+    client = checking(Client(job_timeout=400.0), until=400.0)
     client.hears(6.0, 5, "Refused", refusal="BUSY", retry_after=700.0)
     client.shows("RUNNING", (3, "Run", 400.0), (6, "Wait", 400.0))
     client.hears(7.0, 3, "Refused", refusal="BUSY", retry_after=700.0)
@@ -771,9 +763,7 @@ def test_once_the_server_keeps_a_session_only_a_token_it_does_not_know_has_expir
         ("ELEMENT_NOT_ALLOWED", "ACCESS_DENIED", False),
         ("OTHER", "REFUSED", False),
     ):
-        client = running(Client(ttl=6.0))
-        client.hears(5.0, 4, "WaitElapsed")
-        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+        client = checking(Client(ttl=6.0))
         client.hears(5.5, 5, "StatusReported", status="IN_PROGRESS")
         client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 7.0))
         client.hears(7.0, 6, "WaitElapsed")
@@ -807,9 +797,7 @@ def test_a_refused_format_is_an_expiry_or_its_alternatives_are_asked_for() -> No
 
 @pytest.mark.rules("D18")
 def test_an_early_error_is_confirmed_by_one_more_check() -> None:
-    client = running(Client())
-    client.hears(5.0, 4, "WaitElapsed")
-    client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+    client = checking(Client())
     client.hears(6.0, 5, "StatusReported", status="ERROR")
     assert not client.may_end("ERROR", "GENERATION_FAILED", "RUNNING")
     client.shows("RUNNING", (3, "Run", 1800.0), (6, "Wait", 8.0))
@@ -823,9 +811,7 @@ def test_an_early_error_is_confirmed_by_one_more_check() -> None:
 @pytest.mark.rules("D41")
 def test_download_failed_is_an_error_before_300_seconds_and_an_expiry_from_then_on() -> None:
     for at, state, reason in ((299.9, "ERROR", "GENERATION_FAILED"), (300.0, "EXPIRED", "EXPIRED")):
-        client = running(Client())
-        client.hears(5.0, 4, "WaitElapsed")
-        client.shows("RUNNING", (3, "Run", 1800.0), (5, "Check", 35.0))
+        client = checking(Client())
         client.hears(at, 5, "Refused", refusal="DOWNLOAD_FAILED")
         client.ends(state, reason, "RUNNING")
         assert not client.may_end("EXPIRED" if state == "ERROR" else "ERROR", reason, "RUNNING")

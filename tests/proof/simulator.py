@@ -203,9 +203,8 @@ class Simulation:
         elif first < ring or (first == ring and self.dice.chance(0.5)):
             self._happen()
         elif self.dealt.late and not self.snooze and self.dice.chance(0.3):
-            self.snooze = (
-                floor((ring + self.dice.between(0.0, self.dealt.late)) / TICK) * TICK
-            )  # a driver that is not quite on time
+            # A driver that is not quite on time.
+            self.snooze = floor((ring + self.dice.between(0.0, self.dealt.late)) / TICK) * TICK
         else:
             self.now = max(self.now, ring)
             assert self.now <= self.end + self.dealt.late + 0.001, "alive past the job's deadline (I8)"

@@ -170,9 +170,8 @@ class Auditor:
             self.failed_at[type(command)] = now
         alive = any(isinstance(one, Run) for one in self.book.values()) and not self.file_seen
         if isinstance(command, Check) and refused is Refusal.CREDENTIALS and alive:
-            self.renewal_spent = (
-                False  # it only insures: it ends nothing, and one renewal more may follow (D19 before D16)
-            )
+            # It only insures: it ends nothing, and one renewal more may follow (D19 before D16).
+            self.renewal_spent = False
         if isinstance(command, Run):
             prompt = refused is Refusal.CREDENTIALS and now - self.run_sent <= 5.0 and not self.credential_repeats
             self.credential_repeats += prompt
