@@ -18,20 +18,24 @@ __all__ = ["Violation", "differences", "judge"]
 _CHECKS = (*judge_moves.CHECKS, *judge_answers.CHECKS, *judge_time.CHECKS, *judge_jobs.CHECKS)
 
 
-def judge(trace: Trace, *, complete: bool = True, files: bool = True) -> list[Violation]:
+def judge(trace: Trace, *, complete: bool = True, files: bool = True, punctual: bool = True) -> list[Violation]:
     """What is wrong in a trace.
 
     `complete`: the run went on until nothing was left to happen, so every job must have ended (I8). `files`: whoever
-    recorded it watched the final names (I10). Where no single rule is seen broken, the reference model is asked.
+    recorded it watched the final names (I10). `punctual`: whoever drove the client told it everything in time; without,
+    the machine may have slept, and what came late is no fault (D35, I8). Where no single rule is seen broken, the
+    reference model is asked.
     """
     found = list(judge_server(trace))
     for story in read(trace):
-        found += _judge_story(story, complete=complete, files=files)
+        found += _judge_story(story, complete=complete, files=files, punctual=punctual)
     return sorted(found, key=lambda one: one.position)
 
 
-def _judge_story(story: Story, *, complete: bool, files: bool) -> Iterator[Violation]:
+def _judge_story(story: Story, *, complete: bool, files: bool, punctual: bool) -> Iterator[Violation]:
     found = [violation for check in _CHECKS for violation in check(story)]
+    if punctual:
+        found += judge_time.told_in_time(story)
     if files:
         found += judge_jobs.files_are_whole(story)
     if complete:

@@ -5,7 +5,8 @@ Each function gives every continuation that the rules permit; the slot that was 
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, ask_check, ask_run, beside, cut_short, ended, insure, pause, pressed
+from tests.oracle.session_ask import ask, ask_check, ask_run, beside, insure, pause
+from tests.oracle.session_clock import cut_short, ended, pressed
 from tests.oracle.session_ends import download_failed, file_lost, lost_for_good, over, ready, renew
 from tests.oracle.session_run import run
 from tests.oracle.session_state import NEAR, Slot, State, replace, without_run

@@ -5,7 +5,8 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, beside, cut_short, ended, expired, hold, must_end, pause, pressed
+from tests.oracle.session_ask import ask, beside, hold, pause
+from tests.oracle.session_clock import cut_short, ended, expired, must_end, pressed
 from tests.oracle.session_state import NEAR, Slot, State, replace, without_run
 from tests.oracle.table import REASON
 from tests.oracle.vocabulary import Event

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.oracle.session_answers import answered
-from tests.oracle.session_ask import ask, ask_check, ask_run, ended, hold, insure, pause, pressed
+from tests.oracle.session_ask import ask, ask_check, ask_run, hold, insure, pause
+from tests.oracle.session_clock import ended, pressed
 from tests.oracle.session_state import NEAR, Setting, Slot, State, replace, without_run
 from tests.oracle.table import MEANING, REASON, is_valid, row
 from tests.oracle.vocabulary import Event, Job, Policy

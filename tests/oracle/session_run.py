@@ -5,7 +5,8 @@ Each function gives every continuation that the rules permit.
 
 from __future__ import annotations
 
-from tests.oracle.session_ask import ask, ask_check, ask_run, ended, must_end, pause, poll, pressed
+from tests.oracle.session_ask import ask, ask_check, ask_run, pause, poll
+from tests.oracle.session_clock import ended, must_end, pressed
 from tests.oracle.session_ends import over, ready
 from tests.oracle.session_state import NEAR, Slot, State, replace, without_run
 from tests.oracle.table import REASON, row

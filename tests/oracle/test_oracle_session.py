@@ -44,6 +44,16 @@ class Client:
             self.possible = agreed
         return bool(agreed)
 
+    def tries(self, state: str, *outstanding: tuple[int, str, float]) -> bool:
+        """Whether it might claim this; it does not."""
+        possible, agreed = self.possible, self.accepts(state, *outstanding)
+        self.possible = possible
+        return agreed
+
+    def until(self, at: float) -> float:
+        """No request outlives the job (I8)."""
+        return min(at, next(iter(self.possible)).session.setting.end)
+
     def shows(self, state: str, *outstanding: tuple[int, str, float]) -> None:
         assert self.accepts(state, *outstanding), job_model.explain(self.possible, self.last)
 

@@ -1,0 +1,193 @@
+"""A machine that slept, a driver that was starved: what comes late, and what the rules then still permit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.oracle.judge import judge
+from tests.oracle.test_oracle_session import Client, ready
+from tests.oracle.transcripts import parse
+
+
+def unused(**policy: object) -> Client:
+    """A token of which no `run` came to be used: it was refused for its credential, and the renewal is waited for."""
+    client = Client(preflight="OFF", **policy)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(1.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", client.until(1801.0)), (3, "Wait", 6.0))
+    client.hears(1.5, 2, "Refused", refusal="CREDENTIALS")
+    client.shows("RUNNING", (4, "RenewCredentials", 31.5))
+    client.hears(2.0, 4, "Refused", refusal="BUSY")
+    client.shows("RUNNING", (5, "Wait", 2.4))
+    return client
+
+
+def asked(**policy: object) -> Client:
+    """The same, but the `run` was lost late enough to count as sent, and `check` is out."""
+    client = Client(preflight="OFF", **policy)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(1.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", client.until(1801.0)), (3, "Wait", 6.0))
+    client.hears(6.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", client.until(1801.0)), (4, "Check", 36.0))
+    client.hears(7.0, 2, "Lost", sent="UNKNOWN")
+    client.shows("RUNNING", (4, "Check", 36.0))
+    return client
+
+
+def ends(client: Client) -> Iterator[str]:
+    """Every end that may be told now, of these that a clock could name; and what else may be done."""
+    for state, reason in (("ERROR", "UNREACHABLE"), ("ERROR", "TIMED_OUT"), ("EXPIRED", "EXPIRED")):
+        for unproven in (False, True):
+            if client.may_end(state, reason, "RUNNING", run_unproven=unproven):
+                yield reason
+                break
+    if client.tries("RUNNING", (9, "RenewCredentials", client.now + 30.0)):
+        yield "renewed"
+    if client.tries("RUNNING", (9, "Check", client.now + 30.0)):
+        yield "asked"
+    if client.tries("RUNNING", (9, "Wait", client.now + 0.4)):
+        yield "waited"
+    if client.tries("INIT", (9, "Init", client.now + 30.0)):
+        yield "another"
+
+
+# The token's 300 s are over at 300, ten minutes of silence at 601 (or at 601.5, 602: since `run`, or the 429).
+@pytest.mark.rules("D1", "D19", "D21", "I6", "I8")
+@pytest.mark.parametrize(
+    ("policy", "at", "right"),
+    [
+        ({}, 200.0, {"renewed"}),
+        ({}, 400.0, {"renewed", "asked", "another"}),
+        ({}, 700.0, {"UNREACHABLE", "TIMED_OUT", "another"}),
+        ({"restarts_unproven": 0}, 700.0, {"UNREACHABLE", "TIMED_OUT", "EXPIRED"}),
+        ({"expiry": "DOCUMENTED"}, 400.0, {"another"}),
+        ({"expiry": "DOCUMENTED", "restarts_unproven": 0}, 400.0, {"EXPIRED"}),
+        ({"expiry": "DOCUMENTED", "restarts_unproven": 0}, 601.2, {"EXPIRED", "UNREACHABLE", "TIMED_OUT"}),
+        ({"expiry": "DOCUMENTED", "restarts_unproven": 0}, 700.0, {"EXPIRED", "UNREACHABLE", "TIMED_OUT"}),
+        # Silence comes first.
+        ({"silence": 60.0}, 200.0, {"UNREACHABLE", "TIMED_OUT"}),
+        ({"silence": 60.0}, 400.0, {"UNREACHABLE", "TIMED_OUT", "another"}),
+        # The job's own deadline: always by its name.
+        ({"job_timeout": 650.0}, 700.0, {"TIMED_OUT"}),
+        ({"job_timeout": 350.0, "restarts_unproven": 0}, 400.0, {"TIMED_OUT"}),
+        ({"job_timeout": 650.0, "expiry": "DOCUMENTED"}, 2000.0, {"TIMED_OUT"}),
+    ],
+)
+def test_any_limit_that_has_passed_may_name_the_end(policy: dict[str, object], at: float, right: set[str]) -> None:
+    client = unused(**policy)
+    client.hears(at, 5, "WaitElapsed")
+    assert set(ends(client)) == right
+
+
+# `check` would have asked at 301; nobody but it may call a token expired that a `run` has used.
+@pytest.mark.rules("D1", "D19", "I8")
+@pytest.mark.parametrize(
+    ("policy", "at", "told", "right"),
+    [
+        ({}, 400.0, {"kind": "Refused", "refusal": "BUSY"}, {"waited"}),
+        ({}, 700.0, {"kind": "Refused", "refusal": "BUSY"}, {"UNREACHABLE", "TIMED_OUT"}),
+        ({}, 700.0, {"kind": "Lost", "sent": "UNKNOWN"}, {"UNREACHABLE", "TIMED_OUT"}),
+        # A valid answer ends a silence, and not the token's time.
+        ({}, 700.0, {"kind": "StatusReported", "status": "IN_PROGRESS"}, {"waited"}),
+        ({"expiry": "DOCUMENTED"}, 700.0, {"kind": "StatusReported", "status": "IN_PROGRESS"}, {"EXPIRED"}),
+        ({"expiry": "DOCUMENTED"}, 700.0, {"kind": "StatusReported", "status": "READY"}, {"EXPIRED"}),
+        ({"expiry": "DOCUMENTED"}, 400.0, {"kind": "Refused", "refusal": "BUSY"}, {"EXPIRED"}),
+        (
+            {"expiry": "DOCUMENTED"},
+            700.0,
+            {"kind": "Refused", "refusal": "BUSY"},
+            {"EXPIRED", "UNREACHABLE", "TIMED_OUT"},
+        ),
+        ({"job_timeout": 650.0}, 700.0, {"kind": "Refused", "refusal": "BUSY"}, {"TIMED_OUT"}),
+        ({"job_timeout": 650.0}, 700.0, {"kind": "StatusReported", "status": "READY"}, {"TIMED_OUT"}),
+    ],
+)
+def test_an_answer_that_comes_late_ends_what_is_over(
+    policy: dict[str, object], at: float, told: dict[str, str], right: set[str]
+) -> None:
+    client = asked(**policy)
+    client.hears(at, 4, **told)
+    assert set(ends(client)) == right
+
+
+@pytest.mark.rules("I8", "I10", "D2")
+def test_a_whole_file_that_is_told_late_is_a_file() -> None:
+    client = ready(Client())
+    client.hears(3700.0, 5, "FileReceived")
+    client.ends("CONSUMED", "DELIVERED", "READY")
+    assert not client.may_end("ERROR", "TIMED_OUT", "READY")
+
+
+# The token's limit and the silence have passed when the machine wakes.
+SLEPT = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+1    < 1 TokenIssued token=A
+1    = RUNNING
+1    > 2 Run 1801
+1    > 3 Wait 6
+1.5  < 2 Refused refusal=CREDENTIALS
+1.5  x 3
+1.5  > 4 RenewCredentials 31.5
+2    < 4 Refused refusal=BUSY
+2    > 5 Wait 2.4
+702  < 5 WaitElapsed
+"""
+BY_SILENCE = "702 = ERROR\n702 ! ERROR UNREACHABLE RUNNING"
+BY_EXPIRY = "702 = EXPIRED\n702 ! EXPIRED EXPIRED RUNNING run_unproven=True"
+ANOTHER = """
+702  = EXPIRED
+702  = INIT #2
+702  > 6 Init 732
+703  < 6 Refused refusal=ELEMENT_NOT_FOUND
+703  = ERROR
+703  ! ERROR NOT_FOUND INIT
+"""
+SPENT = "preflight=OFF restarts_unproven=0"
+
+
+def broken(text: str, *, punctual: bool = False, complete: bool = True) -> set[str]:
+    return {violation.rule for violation in judge(parse(text), complete=complete, punctual=punctual)}
+
+
+@pytest.mark.rules("D1", "D19", "D21")
+def test_the_judge_permits_either_name_and_the_restart() -> None:
+    documented = SLEPT.replace("preflight=OFF", "preflight=OFF expiry=DOCUMENTED")
+    for text in (SLEPT, documented):
+        assert broken(text + BY_SILENCE) == set()
+        assert broken(text + ANOTHER) == set()
+        assert broken(text.replace("preflight=OFF", SPENT) + BY_EXPIRY) == set()
+
+
+@pytest.mark.rules("D1", "D19", "D21", "D35", "I6", "I8")
+def test_the_judge_refuses_what_no_limit_permits() -> None:
+    spent, documented = SLEPT.replace("preflight=OFF", SPENT), SLEPT.replace("preflight=OFF", "expiry=DOCUMENTED")
+    documented = documented.replace("begin", "begin preflight=OFF")
+    sooner = documented.replace("702", "402")
+    cases = (
+        ("D19", SLEPT + "702 > 6 RenewCredentials 732"),
+        ("D19", SLEPT + "702 > 6 Check 732"),
+        ("I6", sooner + "402 > 6 Check 432"),
+        ("D1", sooner + "402 > 6 RenewCredentials 432"),
+        ("D21", sooner + "402 = ERROR\n402 ! ERROR TIMED_OUT RUNNING"),  # not by this name; the budget is there
+        ("D21", sooner + "402 = ERROR\n402 ! ERROR UNREACHABLE RUNNING"),
+        ("D21", SLEPT + BY_EXPIRY),  # the budget is there
+        ("D21", spent + ANOTHER),  # and here it is spent
+        ("I8", SLEPT.replace("preflight=OFF", "preflight=OFF job_timeout=650.0").replace("1801", "650") + BY_SILENCE),
+        ("I8", SLEPT.replace("preflight=OFF", "preflight=OFF job_timeout=650.0").replace("1801", "650") + ANOTHER),
+    )
+    for rule, text in cases:
+        assert broken(text, complete=False) == {rule}, text
+
+
+@pytest.mark.rules("D35", "I8")
+def test_whoever_was_driven_in_time_is_judged_by_it() -> None:
+    assert broken(SLEPT + BY_SILENCE, punctual=True) == {"D35"}
+    short = SLEPT.replace("preflight=OFF", "preflight=OFF job_timeout=650.0").replace("1801", "650")
+    timed_out = short + "702 = ERROR\n702 ! ERROR TIMED_OUT RUNNING"
+    assert broken(timed_out) == set()
+    assert broken(timed_out, punctual=True) == {"D35", "I8"}
