@@ -89,13 +89,14 @@ class Record:
             case CredentialsRenewed():
                 facts.renewed, facts.renewal, facts.due = command.number, Renewal.SPENT, now
                 self._hold_back()  # the one repeat that needs no pause (I13)
+            case Cancelled() if isinstance(command, Wait):
+                self._hold_back()  # given up by its driver: that is no failure, and no pause that is over
             case StatusReported() | Refused() | Lost() | Cancelled():
-                if not isinstance(command, Wait):
-                    note(facts, command, event, now)
-                    self._on_failure(command, event, now)
-                    if asking and isinstance(command, Run) and facts.run is RunPhase.OVER:
-                        # That request stands for the pause, so that the next one made has this one's length (D19).
-                        facts.pauses = min(pauses, max(facts.pauses - 1, 0))
+                note(facts, command, event, now)
+                self._on_failure(command, event, now)
+                if asking and isinstance(command, Run) and facts.run is RunPhase.OVER:
+                    # That request stands for the pause, so that the next one made has this one's length (D19).
+                    facts.pauses = min(pauses, max(facts.pauses - 1, 0))
             case _:
                 assert_never(event)
 

@@ -237,6 +237,21 @@ def test_a_wait_that_a_driver_broke_off_goes_on_to_the_same_second() -> None:
     assert play.driven.outcome is None
 
 
+@pytest.mark.rules("D37", "D19")
+def test_a_wait_that_a_driver_broke_off_goes_on_to_the_end_of_a_retry_after_that_came_meanwhile() -> None:
+    play = running()
+    run = play[Run]
+    play.alarm() >> StatusReported(number=play[Check], status=Status.READY)
+    play << Get
+    play >> StatusReported(number=play[Get], status=Status.IN_PROGRESS)
+    play << Wait
+    told = play.now
+    play >> Refused(number=run, refusal=Refusal.BUSY, retry_after=20.0)
+    play.at(told + 0.125) >> Cancelled(number=play[Wait])
+    play << Wait
+    assert play.last(Wait).deadline == told + 20.0
+
+
 @pytest.mark.rules("D12", "D19")
 @pytest.mark.parametrize("elapsed", [399.0, 400.0])
 def test_a_refused_format_waits_for_no_retry_after_to_be_told_the_others(elapsed: float) -> None:
