@@ -17,13 +17,16 @@ from hypothesis import strategies as st
 from reportdl_core import InvalidJob, Job, Policy
 from reportdl_core.deadlines import ended_by_clock, expires_at, horizon, rest
 from reportdl_core.disposition import parse_disposition
+from reportdl_core.endpoint_messages import Refuse
 from reportdl_core.envelope import Envelope, Unreadable, clean_message, read_envelope
 from reportdl_core.facts import Facts, RunPhase
 from reportdl_core.formats import listed
+from reportdl_core.http_head import Framing, Head
 from reportdl_core.job import identifier
 from reportdl_core.policy import instant, insurance, pause
 from reportdl_core.secret import Secret
 from reportdl_core.wire import query_token
+from reportdl_core.wire_endpoint import Parsed, parse
 
 SOLVED: Final = os.environ.get("REPORTDL_BACKEND") == "crosshair"
 EXAMPLES: Final = int(os.environ.get("REPORTDL_EXAMPLES", "60"))
@@ -162,6 +165,39 @@ def test_a_token_is_left_as_it_is_or_encoded_once(token: str) -> None:
     sent = query_token(Secret(token))
     assert not set(sent) & set(" &#?+"), "nothing that a query would take apart"
     assert query_token(Secret(sent)) == sent, "what has been encoded is not encoded again"
+
+
+@pytest.mark.rules("D19", "I11")
+@solved
+@given(value=st.text(alphabet=st.characters(max_codepoint=255), max_size=30))
+def test_a_retry_after_is_a_time_or_none(value: str) -> None:
+    date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    told = Head.of(503, [("Retry-After", value), ("Date", date)]).retry_after
+    assert told is None or told >= 0.0
+    if value.strip().isascii() and value.strip().isdigit():
+        assert told == float(value.strip()[:10])
+
+
+@pytest.mark.rules("D22", "D36", "I11")
+@solved
+@given(length=st.text(alphabet="0123456789, -+x\x00", max_size=24), coding=st.sampled_from(["", "chunked", "gzip"]))
+def test_the_end_of_a_body_is_known_in_one_way_or_the_head_is_flawed(length: str, coding: str) -> None:
+    head = Head.of(200, [("Content-Length", length), *([("Transfer-Encoding", coding)] if coding else [])])
+    assert (head.length is not None) == (head.framing is Framing.LENGTH)
+    assert bool(head.flaw) == (head.framing is Framing.BROKEN)
+    assert head.length is None or (head.length >= 0 and not coding)
+
+
+@pytest.mark.rules("D3", "D32", "I11")
+@solved
+@given(query=st.binary(max_size=24), element=st.text(max_size=6))
+def test_a_request_is_read_whatever_it_asks(query: bytes, element: str) -> None:
+    asked = parse("GET", f"/api/element/id/{element}/segment/0/download/state/run", query)
+    assert isinstance(asked, Parsed) != ("/" in element)
+    if isinstance(asked, Refuse):
+        return
+    assert asked.element is None or asked.element >= 0
+    assert asked.segment == 0
 
 
 @pytest.mark.rules("D11", "R10")
