@@ -68,7 +68,10 @@ check-core: $(READY)
 # One part after the other, whatever comes of them; then one table of all that was measured.
 deep: $(READY) ## the long tests, part by part, and their table; one part: make deep-core, make deep-files, ...
 	@mkdir -p out && rm -f out/deep-failed
-	@for part in $(DEEP); do echo "== $$part"; $(MAKE) --no-print-directory $$part || echo $$part >>out/deep-failed; done
+	@for part in $(DEEP); do echo "== $$part"; began=$$(date +%s); \
+		$(MAKE) --no-print-directory $$part || echo $$part >>out/deep-failed; \
+		took=$$(( $$(date +%s) - began )); echo "== $$part: $$took s"; \
+		test $$took -lt 1800 || echo "$$part (took $$took s, more than half an hour)" >>out/deep-failed; done
 	@PYTHONPATH=. $(PY) -m tests.proof.figures table || echo table >>out/deep-failed
 	@! test -e out/deep-failed || { echo failed: $$(cat out/deep-failed) >&2; exit 1; }
 

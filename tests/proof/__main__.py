@@ -32,10 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     simulated.add_argument("--row", default="simulated", help="what the row of figures is called")
     simulated.add_argument("--by", default="make check-simulated", help="what measures it")
     simulated.add_argument("--seconds", type=float, default=0.0, help="stop after so many seconds, between chunks")
+    simulated.add_argument("--kind", choices=campaign.KINDS, default="awake", help="whether the machine may sleep")
     traced = parts.add_parser("traced", help="the digest of many sessions, to compare versions of Python by")
     traced.add_argument("--seeds", type=_seeds, default=range(2_000), metavar="FIRST:LAST")
     replay = parts.add_parser("replay", help="one session as a transcript")
     replay.add_argument("seed", type=int)
+    replay.add_argument("--kind", choices=campaign.KINDS, default="awake")
     explored = parts.add_parser("explored", help="all reachable states")
     explored.add_argument("name", choices=fixpoints.NAMES)
     explored.add_argument("--by", default="make check-explored", help="what measures it")
@@ -56,11 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 row=chosen.row,
                 by=chosen.by,
                 seconds=chosen.seconds,
+                kind=chosen.kind,
             )
         case "traced":
             return campaign.traced(chosen.seeds)
         case "replay":
-            return campaign.replay(chosen.seed)
+            return campaign.replay(chosen.seed, chosen.kind)
         case "tested":
             return tested(chosen.row, [one for one in chosen.arguments if one != "--"], by=chosen.by)
         case "versions":

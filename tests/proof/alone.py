@@ -8,7 +8,7 @@ never decide what an end does.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from reportdl_core import (
     Cancelled,
@@ -37,7 +37,6 @@ from reportdl_core import (
     StatusReported,
     TokenIssued,
     Wait,
-    WaitElapsed,
 )
 from tests.proof.copying import copy_download, copy_session
 from tests.proof.keys import download_key, session_key
@@ -68,12 +67,8 @@ _REFUSALS: Final = (
 
 
 def every_answer(command: Command) -> Iterable[tuple[Any, ...]]:
-    """All that a driver may report of this command, as labels; of refusals that mean the same, one."""
+    """All that a driver may report of a request, as labels; of refusals that mean the same, one."""
     match command:
-        case Wait():
-            yield ("elapsed",)
-            yield ("cancelled",)
-            return
         case ListFormats():
             yield from (("listed", "pdf"), ("listed", "PDF"), ("listed", "csv"))
         case Init():
@@ -95,8 +90,6 @@ def every_answer(command: Command) -> Iterable[tuple[Any, ...]]:
 def told(label: tuple[Any, ...], number: int) -> Event:
     """The event that a label stands for."""
     match label:
-        case ("elapsed",):
-            return WaitElapsed(number=number)
         case ("cancelled",):
             return Cancelled(number=number)
         case ("listed", key):
@@ -124,9 +117,10 @@ def told(label: tuple[Any, ...], number: int) -> Event:
 class _Alone:
     """A client's core, its clock, and the oracle's readings of it."""
 
-    __slots__ = ("core", "log", "now", "policy", "referee")
+    __slots__ = ("core", "late", "log", "now", "policy", "referee")
 
     core: Any
+    late: float  # how many seconds an alarm may ring late: the machine slept, or the driver was starved
     referee: Any
     now: float
     policy: Policy
@@ -141,17 +135,28 @@ class _Alone:
     def moves(self) -> list[Any]:
         if self.over():
             return []
-        labels = [
-            (command.number, *label)
-            for command in self.core.outstanding
-            if not isinstance(command, Wait)  # a Wait is answered at its deadline, and never before: by the alarm
-            for label in every_answer(command)
-        ]
+        labels: list[Any] = []
+        for command in self.core.outstanding:
+            if isinstance(command, Wait):  # it is answered by the alarm, unless a driver gives it up
+                labels += self._given_up(command.number)
+            else:
+                labels += [(command.number, *label) for label in every_answer(command)]
         # Without effect, so no moves: made in every state all the same, and what follows follows a restored core.
         self._late()
         self._reload()
-        labels.append(("second",) if self.core.alarm[0] > self.now else ("alarm",))
+        alarm = self.core.alarm[0]
+        if alarm <= self.now:
+            labels.append(("alarm",))
+        if self.now < alarm + self.late:
+            labels.append(("second",))
         return labels
+
+    def _given_up(self, number: int) -> list[Any]:
+        """A Wait may be cancelled at any moment: mostly another one takes its place, and then that is no move."""
+        label = (number, "cancelled")
+        after = self.copied()
+        after.make(label)
+        return [] if after.key() == self.key() else [label]
 
     def make(self, label: Any) -> None:
         self.log = [tuple(label)]
@@ -194,6 +199,9 @@ class _Alone:
         after = (self.core.outstanding, self.core.alarm, self.core.snapshot(now=self.now))
         assert before == after, "restoring changed something (I9)"
 
+    def copied(self) -> Self:
+        raise NotImplementedError
+
     def key(self) -> Hashable:
         raise NotImplementedError
 
@@ -203,15 +211,15 @@ class SessionAlone(_Alone):
 
     __slots__ = ()
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy, self.now, self.log = policy, 0.0, []
+    def __init__(self, policy: Policy, *, late: float = 0.0) -> None:
+        self.policy, self.late, self.now, self.log = policy, late, 0.0, []
         self.core = Session(JOB, policy=policy, now=0.0)
         end = policy.job_timeout
         self.referee = SessionReferee.begun(self.core, JOB, policy, 0.0, end, **SHORT_CONSTANTS)
 
     def copied(self) -> SessionAlone:
         new = SessionAlone.__new__(SessionAlone)
-        new.policy, new.now, new.log = self.policy, self.now, []
+        new.policy, new.late, new.now, new.log = self.policy, self.late, self.now, []
         new.core, new.referee = copy_session(self.core), self.referee.copied()
         return new
 
@@ -225,14 +233,14 @@ class JobAlone(_Alone):
 
     __slots__ = ()
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy, self.now, self.log = policy, 0.0, []
+    def __init__(self, policy: Policy, *, late: float = 0.0) -> None:
+        self.policy, self.late, self.now, self.log = policy, late, 0.0, []
         self.core = Download(JOB, policy=policy, now=0.0)
         self.referee = JobReferee.begun(self.core, JOB, policy, 0.0, **SHORT_CONSTANTS)
 
     def copied(self) -> JobAlone:
         new = JobAlone.__new__(JobAlone)
-        new.policy, new.now, new.log = self.policy, self.now, []
+        new.policy, new.late, new.now, new.log = self.policy, self.late, self.now, []
         new.core, new.referee = copy_download(self.core), self.referee.copied()
         return new
 

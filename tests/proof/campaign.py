@@ -23,10 +23,12 @@ from tests.oracle.judge import judge
 from tests.proof.figures import record
 from tests.proof.recording import Recorder, Transcript
 from tests.proof.simulator import Simulation
+from tests.proof.sleeping import SleepingSimulation
 
-__all__ = ["Chunk", "failure", "replay", "simulated", "simulated_chunk", "traced", "versions"]
+__all__ = ["KINDS", "Chunk", "failure", "replay", "simulated", "simulated_chunk", "traced", "versions"]
 
 _CHUNK: Final = 250
+KINDS: Final[dict[str, type[Simulation]]] = {"awake": Simulation, "asleep": SleepingSimulation}
 _PYTHONS: Final = {"3.11", "3.12", "3.13"}
 
 
@@ -41,27 +43,27 @@ class Chunk(NamedTuple):
     failed: tuple[int, str] | None
 
 
-def failure(seed: int, *, oracle: bool) -> tuple[Simulation | None, str]:
+def failure(seed: int, *, oracle: bool, kind: type[Simulation] = Simulation) -> tuple[Simulation | None, str]:
     """One session: what it was, and what is wrong with it, or nothing."""
     recorder = Recorder() if oracle else None
     try:
-        simulation = Simulation(seed, onlooker=recorder)
+        simulation = kind(seed, onlooker=recorder)
         simulation.run()
     except Exception as error:
         return None, "".join(traceback.format_exception(error, limit=-3))
     if recorder is None:
         return simulation, ""
-    found = judge(tuple(recorder.trace))
+    found = judge(tuple(recorder.trace), punctual=kind is not SleepingSimulation)
     return simulation, "\n".join(f"{one.rule}, record {one.position}: {one.what}" for one in found[:3])
 
 
-def simulated_chunk(seeds: range, every: int) -> Chunk:
+def simulated_chunk(seeds: range, every: int, kind: str = "awake") -> Chunk:
     """Some sessions, one after the other."""
     met: Counter[object] = Counter()
     digest, judged, events = blake2b(digest_size=16), 0, 0
     for seed in seeds:
         oracle = seed % every == 0
-        simulation, wrong = failure(seed, oracle=oracle)
+        simulation, wrong = failure(seed, oracle=oracle, kind=KINDS[kind])
         if simulation is None or wrong:
             return Chunk(seed - seeds.start + 1, judged, events, met, digest.digest(), (seed, wrong))
         judged += oracle
@@ -71,7 +73,7 @@ def simulated_chunk(seeds: range, every: int) -> Chunk:
     return Chunk(len(seeds), judged, events, met, digest.digest(), None)
 
 
-def _one(arguments: tuple[range, int]) -> Chunk:
+def _one(arguments: tuple[range, int, str]) -> Chunk:
     return simulated_chunk(*arguments)
 
 
@@ -80,14 +82,16 @@ def _chunks(seeds: range) -> Iterator[range]:
         yield range(first, min(first + _CHUNK, seeds.stop))
 
 
-def simulated(seeds: range, *, jobs: int, every: int, row: str, by: str, seconds: float = 0.0) -> int:
+def simulated(
+    seeds: range, *, jobs: int, every: int, row: str, by: str, seconds: float = 0.0, kind: str = "awake"
+) -> int:
     """Simulate and judge; the exit code."""
     began = time.perf_counter()
     sessions = judged = events = 0
     met: Counter[object] = Counter()
     digest = blake2b(digest_size=16)
     with get_context("fork").Pool(jobs) as pool:
-        for chunk in pool.imap(_one, ((part, every) for part in _chunks(seeds))):
+        for chunk in pool.imap(_one, ((part, every, kind) for part in _chunks(seeds))):
             sessions, judged, events = sessions + chunk.sessions, judged + chunk.judged, events + chunk.events
             met.update(chunk.met)
             digest.update(chunk.digest)
@@ -95,12 +99,13 @@ def simulated(seeds: range, *, jobs: int, every: int, row: str, by: str, seconds
                 pool.terminate()
                 seed, wrong = chunk.failed
                 record(row, f"seed {seed} fails", target="none fails", met=False, by=by)
-                return _shown(seed, wrong)
+                return _shown(seed, wrong, kind)
             if seconds and time.perf_counter() - began > seconds:
                 pool.terminate()
                 break
     wall = time.perf_counter() - began
-    missing = _wanted() - met.keys()
+    wanted = _wanted(kind)
+    missing = wanted - met.keys()
     last = seeds.start + sessions
     measured = (
         f"{sessions:,} sessions, seeds {seeds.start} to {last - 1}, {judged:,} of them judged whole by the oracle, "
@@ -111,7 +116,7 @@ def simulated(seeds: range, *, jobs: int, every: int, row: str, by: str, seconds
     if sessions == len(seeds) and sessions >= 20_000:
         record(
             f"{row}: ends, states, restarts and accidents reached",
-            f"{len(_wanted()) - len(missing)} of {len(_wanted())}"
+            f"{len(wanted) - len(missing)} of {len(wanted)}"
             + (f", not {sorted(map(str, missing))}" if missing else ""),
             target="all",
             met=not missing,
@@ -121,7 +126,7 @@ def simulated(seeds: range, *, jobs: int, every: int, row: str, by: str, seconds
     return 0
 
 
-def _wanted() -> set[object]:
+def _wanted(kind: str) -> set[object]:
     accidents = {
         "death",
         "credential died",
@@ -135,33 +140,44 @@ def _wanted() -> set[object]:
     }
     weather = {"not sent", "lost before", "silent before", "lost after", "silent after", "late there", "late back"}
     weather |= {"unavailable", "unavailable after", "busy", "no envelope", "unreadable", "cancelled"}
-    return {*Reason, *Restart, *(State(name) for name in ("ERROR", "CONSUMED", "EXPIRED")), *accidents, *weather}
+    asleep = {"nap", "given up"} if kind == "asleep" else set()
+    return {
+        *asleep,
+        *Reason,
+        *Restart,
+        *(State(name) for name in ("ERROR", "CONSUMED", "EXPIRED")),
+        *accidents,
+        *weather,
+    }
 
 
-def _shown(seed: int, wrong: str) -> int:
-    replay(seed)
-    print(f"\nseed {seed}: {wrong}\n\nagain: make replay SEED={seed}", flush=True)
+def _shown(seed: int, wrong: str, kind: str) -> int:
+    replay(seed, kind)
+    print(f"\nseed {seed}: {wrong}\n\nagain: make replay SEED={seed} KIND={kind}", flush=True)
     return 1
 
 
-def replay(seed: int) -> int:
+def replay(seed: int, kind: str = "awake") -> int:
     """Print one session as a transcript, and what is wrong with it; the exit code."""
     transcript = Transcript()
     try:
-        Simulation(seed, onlooker=transcript).run()
+        KINDS[kind](seed, onlooker=transcript).run()
     except Exception as error:
         transcript.lines.append(f"!! {type(error).__name__}: {error}")
     print("\n".join(transcript.lines))
-    _, wrong = failure(seed, oracle=True)
+    _, wrong = failure(seed, oracle=True, kind=KINDS[kind])
     print(wrong or "nothing is wrong with it")
     return 1 if wrong else 0
 
 
 def traced(seeds: range) -> int:
-    """Print the digest of all these sessions: the same on every version of Python."""
+    """Print the digest of all that the oracle is shown of these sessions: the same on every version of Python."""
     digest = blake2b(digest_size=16)
-    for seed in seeds:
-        digest.update(Simulation(seed).run().digest)
+    for kind in KINDS.values():
+        for seed in seeds:
+            recorder = Recorder()
+            digest.update(kind(seed, onlooker=recorder).run().digest)
+            digest.update(repr(recorder.trace).encode())
     print(digest.hexdigest())
     return 0
 

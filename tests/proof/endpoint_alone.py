@@ -40,6 +40,7 @@ from tests.proof.product import JOB, REPORT
 from tests.proof.recording import says
 from tests.proof.referee import Broken
 from tests.proof.small_clock import FORGOTTEN, OLDEST
+from tests.proof.strangers import refused, strangers, thieves, visitors
 
 __all__ = ["EndpointAlone", "EndpointReferee"]
 
@@ -181,6 +182,7 @@ class EndpointAlone:
     def moves(self) -> list[Any]:
         if self.over():
             return [("generated",)] if self.generating else []
+        self._visited()
         labels: list[Any] = [("second",), ("check",), ("formats",), ("nonsense",), ("check", "foreign")]
         if len(self.waiting) < _CALLERS:
             labels += [("run", "pdf"), ("run", "csv"), ("run", None), ("get", "pdf"), ("get", "csv"), ("get", None)]
@@ -190,6 +192,17 @@ class EndpointAlone:
         for call in self.waiting:
             labels += [("sent", call), ("broken", call), ("missing", call)] if call in sending else [("left", call)]
         return labels
+
+    def _visited(self) -> None:
+        """Whoever calls without a right to it is told so, and changes nothing: no moves, but made in every state."""
+        there = self.copied()
+        for calls in (thieves, strangers, visitors):
+            for call in calls(_TOKEN, there.calls + 1, JOB, REPORT):
+                there.calls = call.number
+                done = there.endpoint.receive(call, now=there.now)
+                there.referee.heard(call, done, there.now)
+                assert calls is visitors or refused(call, done), f"{call} is told {done} (I2)"
+        assert there.key() == self.key(), "a call without a right changed something (I2)"
 
     def make(self, label: Any) -> None:
         self.log = [tuple(label)]

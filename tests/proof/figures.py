@@ -31,8 +31,7 @@ _HEAD: Final = """\
 # What has been proven, and how
 
 Every row was written by the run that measured it: the command in the last column, with its own name for the row. To
-measure a row again, run that command; one that is no `make deep-...` prints its rows and writes them only with
-`REPORTDL_RECORD=1` in front.
+measure a row again, run that command; one that is no `make deep-...` prints its rows: `make deep-printed` writes them.
 
 How the engines work, and what their models leave out, is in [tests/proof](../tests/proof/README.md).
 
@@ -44,13 +43,16 @@ PARTS: Final = {
     "make check-proof": 2,
     "make deep-crosshair": 1,
     "make deep-explored": 6,
-    "make deep-explored-alone": 6,
+    "make deep-explored-alone": 3,
+    "make deep-explored-endpoint": 3,
+    "make deep-explored-late": 3,
     "make deep-explored-three": 1,
     "make deep-fuzz": 7,
     **{f"make deep-mutants-{group}": 1 for group in ("endpoint", "job", "session", "transfer", "values", "wire")},
     "make deep-saboteurs": 13,
     "make deep-simulated": 4,  # a million sessions, and ten
     "make deep-simulated-all": 2,
+    "make deep-simulated-asleep": 2,
     "make deep-stateful": 1,
     "make deep-versions": 1,
     "make test": 2,

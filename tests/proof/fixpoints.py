@@ -5,6 +5,7 @@ Must never hide a failure: the first one ends the run, with the story of a short
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import product
@@ -54,6 +55,9 @@ def _short(policy: Policy) -> Policy:
     return replace(policy, job_timeout=5.0, run_timeout=4.0, silence=2.0, first_contact=2.0)
 
 
+_LATE: Final = 6.0
+"""The job takes 5 seconds: an alarm may ring after every other limit, and an answer come after every alarm."""
+
 MODELS: Final[dict[str, Callable[[], Model]]] = {
     "client x endpoint, no fault": lambda: World(_PREFLIGHT, SWITCHES, faults=0),
     "client x endpoint, one fault": lambda: World(POLICY, SWITCHES, faults=1),
@@ -65,6 +69,9 @@ MODELS: Final[dict[str, Callable[[], Model]]] = {
     "session alone": lambda: SessionAlone(_short(_PREFLIGHT)),
     "session alone, documented expiry": lambda: SessionAlone(_short(_DOCUMENTED)),
     "job alone": lambda: JobAlone(_short(POLICY)),
+    "session alone, told late": lambda: SessionAlone(_short(_PREFLIGHT), late=_LATE),
+    "session alone, documented expiry, told late": lambda: SessionAlone(_short(_DOCUMENTED), late=_LATE),
+    "session alone, no preflight, told late": lambda: SessionAlone(_short(POLICY), late=_LATE),
 }
 _SHAPES: Final[dict[str, Iterable[Any]]] = {
     "ttl_policy": TtlPolicy,
@@ -94,7 +101,8 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
     "readings": tuple(name for name in MODELS if name.startswith("client x endpoint, one fault, ")),
     "two": tuple(name for name in MODELS if "two faults" in name),
     "three": ("client x endpoint, three faults",),
-    "alone": tuple(name for name in MODELS if "alone" in name),
+    "alone": tuple(name for name in MODELS if "alone" in name and "late" not in name),
+    "late": tuple(name for name in MODELS if "late" in name),
 }
 NAMES: Final = (*GROUPS, "endpoint")
 
@@ -104,7 +112,7 @@ def explored(group: str, *, by: str) -> int:
     if group == "endpoint":
         return _endpoint(by)
     for name in GROUPS[group]:
-        with small_clock(life=SHORT_LIFE if group == "alone" else LIFE):
+        with small_clock(life=SHORT_LIFE if group in ("alone", "late") else LIFE):
             try:
                 found = explore(MODELS[name](), most=5_000_000)
             except Failure as failure:
@@ -125,7 +133,7 @@ def _server(switches: Switches) -> tuple[Switches, Exploration | str]:
 
 def _endpoint(by: str) -> int:
     """The server's end alone, under its readings: a row for each policy of expiry."""
-    failed = 0
+    failed, began = 0, time.perf_counter()
     found: dict[TtlPolicy, list[Exploration]] = {policy: [] for policy in TtlPolicy}
     with get_context("fork").Pool(2) as pool:
         for switches, one in pool.imap(_server, readings()):
@@ -135,15 +143,21 @@ def _endpoint(by: str) -> int:
             else:
                 one.parents = []
                 found[switches.ttl_policy].append(one)
+    wall = time.perf_counter() - began
     for policy, servers in found.items():
         states, edges = sum(one.states for one in servers), sum(one.edges for one in servers)
         twice = sum(one.twice for one in servers)
-        seconds = sum(one.seconds for one in servers)
         measured = f"{len(servers)} servers, {states:,} states, {edges:,} steps, {twice:,} states followed twice"
         name = f"endpoint alone, {policy.value} expiry, each reading with each"
         wanted = sum(1 for switches in readings() if switches.ttl_policy is policy)
         met = len(servers) == wanted
-        record(name, f"{measured}, {seconds:.0f} s", target="a fixpoint, no rule broken", met=met, by=by)
+        record(
+            name,
+            f"{measured}, all {3 * wanted} in {wall:.0f} s on 2 processes",
+            target="a fixpoint, no rule broken",
+            met=met,
+            by=by,
+        )
     return 1 if failed else 0
 
 

@@ -73,6 +73,7 @@ from tests.proof.copying import copy_download, copy_endpoint
 from tests.proof.keys import download_key, served_key
 from tests.proof.referee import JobReferee
 from tests.proof.small_clock import CONSTANTS, EARLY, OLDEST
+from tests.proof.strangers import refused, thieves
 
 __all__ = ["JOB", "RECEIPT", "REPORT", "Fault", "World", "answered"]
 
@@ -174,24 +175,10 @@ class World:
         return new
 
     def key(self) -> Hashable:
-        calls = {flight.call: rank for rank, flight in enumerate(self.flights)}
-        present, known = self._name(self.download.token), self.endpoint._register
-        others = sorted(self._concerned() - {present})
-        ranks = {number: rank for rank, number in enumerate([present, *others])}
-        served = []
-        for number, rank in ranks.items():
-            session = known.get(number)
-            if session is not None:
-                served.append(
-                    (
-                        rank,
-                        served_key(session, self.now, calls=lambda call: calls.get(call, -1), oldest=OLDEST),
-                        (number in self.generating, number in self.files, number in self.runs, number in self.wholes),
-                    )
-                )
+        ranks = self._ranks()
         return (
             download_key(self.download, self.now, name=lambda token: int(token is not None), early=EARLY),
-            tuple(served),
+            self._served(self.endpoint),
             tuple(
                 (
                     type(one.command),
@@ -207,13 +194,42 @@ class World:
             None if self.over() else self.referee.key(self.now),
         )
 
+    def _ranks(self) -> dict[int, int]:
+        present = self._name(self.download.token)
+        return {number: rank for rank, number in enumerate([present, *sorted(self._concerned() - {present})])}
+
+    def _served(self, endpoint: Endpoint) -> Hashable:
+        calls, served = {flight.call: rank for rank, flight in enumerate(self.flights)}, []
+        for number, rank in self._ranks().items():
+            session = endpoint._register.get(number)
+            if session is not None:
+                served.append(
+                    (
+                        rank,
+                        served_key(session, self.now, calls=lambda call: calls.get(call, -1), oldest=OLDEST),
+                        (number in self.generating, number in self.files, number in self.runs, number in self.wholes),
+                    )
+                )
+        return tuple(served)
+
     def over(self) -> bool:
         return self.download.outcome is not None
 
     def told(self) -> Iterable[str]:
         return [f"{self.now:6g}  {' '.join(map(str, one))}" for one in self.log]
 
+    def _thieves(self) -> None:
+        """Whoever has a token that is not theirs is refused and changes nothing: no moves, but made in every state."""
+        before, there = self._served(self.endpoint), copy_endpoint(self.endpoint)
+        for token, session in self.tokens.items():
+            if session in self._concerned():
+                for call in thieves(token, self.calls + 1, JOB, REPORT):
+                    done = there.receive(call, now=self.now)
+                    assert refused(call, done), f"{call} is told {done} (I2)"
+        assert self._served(there) == before, "a call without a right changed something (I2)"
+
     def moves(self) -> list[Any]:
+        self._thieves()
         labels: list[Any] = []
         busy = False
         for flight in self.flights:

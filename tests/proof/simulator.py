@@ -187,9 +187,12 @@ class Simulation:
             self._next()
             assert len(self.trace) < _LONGEST, "a job that goes on and on (I8, I13)"
         # An answer may end a job as well as its alarm does, and then nobody else asks when it came.
-        assert self.now <= self.end + self.dealt.late + 0.001, "ended past the job's deadline (I8)"
+        assert self.now <= self._latest(), "ended past the job's deadline (I8)"
         self._after()
         return self
+
+    def _latest(self) -> float:
+        return self.end + self.dealt.late + 0.001
 
     def _next(self) -> None:
         ring, event = self.download.alarm
@@ -207,7 +210,7 @@ class Simulation:
             self.snooze = floor((ring + self.dice.between(0.0, self.dealt.late)) / TICK) * TICK
         else:
             self.now = max(self.now, ring)
-            assert self.now <= self.end + self.dealt.late + 0.001, "alive past the job's deadline (I8)"
+            assert self.now <= self._latest(), "alive past the job's deadline (I8)"
             self._hear(event)
 
     def _happen(self) -> None:

@@ -16,6 +16,7 @@ from tests.proof import campaign
 from tests.proof.alone import STANDS_FOR, SessionAlone
 from tests.proof.campaign import failure, simulated_chunk
 from tests.proof.copying import copy_download, copy_endpoint
+from tests.proof.endpoint_alone import EndpointAlone
 from tests.proof.exploring import Failure, explore
 from tests.proof.fixpoints import MODELS
 from tests.proof.keys import download_key
@@ -186,6 +187,26 @@ def test_the_simulator_bites(broken: str) -> None:
         assert any(failure(seed, oracle=True)[1] for seed in range(60))
 
 
+def anybody() -> Any:
+    """A server to which a token is enough, whoever has it."""
+    from reportdl_core.endpoint_register import Register
+
+    kind = Register.find
+
+    def find(self: Register, token: str | None, **asked: Any) -> Any:
+        return kind(self, token, **{**asked, "user": "ann"})
+
+    return patch.object(Register, "find", find)
+
+
+@pytest.mark.rules("I2", "R14")
+@pytest.mark.parametrize("both", [True, False], ids=["client x endpoint", "endpoint alone"])
+def test_a_token_in_somebody_else_s_hands_is_seen(both: bool) -> None:
+    model = MODELS["client x endpoint, no fault"]() if both else EndpointAlone(SWITCHES)
+    with small_clock(), anybody(), pytest.raises(Failure, match=r"bob.*I2" if both else "INVALID_TOKEN"):
+        explore(model, ending=both)
+
+
 _LISTED, _ISSUED, _SECOND, _ALARM = (1, "listed", "pdf"), (2, "issued"), ("second",), ("alarm",)
 ASKED = {
     "ListFormats": (),
@@ -196,6 +217,33 @@ ASKED = {
     "RenewCredentials": ((1, "refused", "CREDENTIALS", None),),
 }
 """How a session alone comes to have each command outstanding."""
+
+
+def kinds(alone: Any) -> list[str]:
+    return [type(command).__name__ for command in alone.core.outstanding]
+
+
+@pytest.mark.rules("D37", "D19")
+def test_a_wait_is_given_up_where_that_is_no_mere_change_of_numbers() -> None:
+    with small_clock(life=SHORT_LIFE):
+        alone: Any = MODELS["session alone"]()
+        for label in (*ASKED["Check"], (5, "status", "READY"), (6, "status", "IN_PROGRESS")):
+            alone.make(label)
+        assert kinds(alone) == ["Run", "Wait"]
+        assert (7, "cancelled") not in alone.moves(), "another Wait until the same second"
+        alone.make((3, "refused", "BUSY", 2.0))
+        assert (7, "cancelled") in alone.moves(), "what was told meanwhile holds back"
+
+
+@pytest.mark.rules("D35", "I8")
+def test_who_is_told_late_is_told_everything_late() -> None:
+    with small_clock(life=SHORT_LIFE):
+        on_time, late = (MODELS[f"session alone, documented expiry{told}"]() for told in ("", ", told late"))
+        for model in (on_time, late):
+            model.make((1, "issued"))
+            model.make(("second",))
+        assert ("second",) not in on_time.moves()
+        assert {("second",), ("alarm",), (2, "finished")} <= set(late.moves())
 
 
 @pytest.mark.rules("D15", "D26")
