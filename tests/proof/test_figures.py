@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from tests.proof import figures
-from tests.proof.figures import PAGE, PARTS, Row, read, record, rendered, shown
+from tests.proof.figures import PAGE, PARTS, Row, missing, read, record, rendered, shown
 from tests.proof.tested import measured
 
 ROOT = Path(__file__).parents[2]
@@ -44,11 +44,12 @@ def test_nothing_is_written_unless_asked(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.docs
-def test_the_page_is_what_the_runs_wrote_and_every_target_was_met() -> None:
+def test_the_page_is_what_the_runs_wrote_and_every_target_was_met_by_every_part() -> None:
     text = PAGE.read_text(encoding="utf-8")
     rows = read(text)
     assert text == rendered(rows)
     assert not [row.what for row in rows if not row.met]
+    assert missing(rows) == []
 
 
 def test_a_part_that_begins_takes_its_old_rows_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
