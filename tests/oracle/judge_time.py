@@ -76,6 +76,8 @@ def one_check_just_after(story: Story) -> Iterator[Violation]:
         for position, issued in turn.new("Wait"):
             if issued.session != turn.facts.session:
                 continue  # it is not this token's
+            if turn.resumes(issued):
+                continue
             repeating = turn.kind in {"RenewCredentials"} or unsent(turn.facts)
             if issued.command.deadline is not None and issued.command.deadline > latest + NEAR and not repeating:
                 yield Violation(rule="D1", position=position, what="a wait that sleeps over the token's end")
@@ -95,6 +97,8 @@ def waits(story: Story) -> Iterator[Violation]:
             if deadline is None or deadline <= issued.at:
                 yield Violation(rule="I13", position=position, what="a wait of no length")
                 continue
+            if turn.resumes(issued):
+                continue  # what is left of a Wait that was given up
             length = deadline - issued.at
             fresh = issued.session != turn.facts.session  # what it must wait for is the next check's
             told = turn.event.retry_after if turn.event is not None and not fresh else None
@@ -148,12 +152,11 @@ def a_check_waits_as_it_was_told(story: Story) -> Iterator[Violation]:
     """D19: Retry-After is honoured by every `check`, as even D1's waits for it; READY lets `get` go at once, not these.
 
     What names no time takes back none. Freedom: the repeat after a renewal may leave at once (D16, I13); what comes of
-    a token that no `run` used (D1, D21), and of a Wait that was stopped; and of two, the server's last word may hold.
+    a token that no `run` used (D1, D21); and of two, the server's last word may hold.
     """
     for turn in story.turns:
-        stopped = turn.kind == "Wait" and turn.event is not None and turn.event.kind == "Cancelled"
         older = turn.event is not None and turn.event.refusal == "CREDENTIALS"
-        if stopped or older or turn.kind == "RenewCredentials" or unsent(turn.learned):
+        if older or turn.kind == "RenewCredentials" or unsent(turn.learned):
             continue
         for position, issued in turn.new("Check"):
             left = turn.learned.told_last - issued.at
@@ -277,7 +280,9 @@ def no_hot_loop(story: Story) -> Iterator[Violation]:
             regained = kind == "Get" and lost(why) and turn.kind == "Check"  # D21's one more
             if old or regained or (kind == "Check" and why.status == "ERROR"):  # D18's one more
                 continue
-            if why.refusal == "CREDENTIALS" and free:
+            # I13 does not say of what: a `run` that was never sent may leave with the new credential, too.
+            never_sent = kind == "Run" and why.sent == "NOT_SENT" and turn.kind == "RenewCredentials"
+            if (why.refusal == "CREDENTIALS" or never_sent) and free:
                 free = 0
                 continue
             yield Violation(rule="I13", position=position, what=f"{kind} again without a pause")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from tests.oracle.session_answers import answered
 from tests.oracle.session_ask import ask, ask_check, ask_run, hold, insure, pause
-from tests.oracle.session_clock import ended, pressed
+from tests.oracle.session_clock import ended, may_end, must_end, pressed
 from tests.oracle.session_state import NEAR, Setting, Slot, State, replace, without_run
 from tests.oracle.table import MEANING, REASON, is_valid, row
 from tests.oracle.vocabulary import Event, Job, Policy
@@ -81,14 +81,30 @@ def _counted(after: list[State], more: bool) -> list[State]:
 
 
 def _elapsed(state: State, rest: State, slot: Slot, event: Event, now: float) -> list[State]:
-    if event.kind == "Cancelled" or now < slot.hi:
-        # Freedom: no rule says what a wait is that was stopped, or answered too soon. It may go on, or be over.
+    if event.kind == "Cancelled" and now < slot.hi - NEAR:
+        return _given_up(rest, slot, now)
+    if event.kind != "Cancelled" and now < slot.hi:
+        # Freedom: no rule says what a wait is that was answered too soon. It may go on, or be over.
         return [state, *_go_on(rest, slot.then, now), *pause(rest, slot.then, now, rest.cause)]
     rest = replace(rest, unpaused=False)
     if slot.then == "Check" and rest.not_before > now + NEAR:
         # It was cut where the session could have ended: no check leaves before the Retry-After is over (D19).
         return hold(rest, "Check", now) or _go_on(rest, slot.then, now)
     return _go_on(rest, slot.then, now)
+
+
+def _given_up(rest: State, slot: Slot, now: float) -> list[State]:
+    """The driver gave a wait up before its time: no failure and no pause (I13), and it is answered (I7).
+
+    What was waited for stays due when it was (D19), so the rest is waited for. Freedom: or, for a check, until a
+    Retry-After that is on is over, at once.
+    """
+    forced = must_end(rest, now)
+    if forced:
+        return forced
+    told = min(rest.not_before, rest.setting.end)
+    also = frozenset({told} if slot.then == "Check" and told > slot.hi else ())
+    return [*may_end(rest, now), replace(rest, slots=(*rest.slots, replace(slot, number=None, also=also)))]
 
 
 def _go_on(state: State, then: str, now: float) -> list[State]:

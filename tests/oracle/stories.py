@@ -118,10 +118,23 @@ class Turn:
     @property
     def waited(self) -> bool:
         """A Wait is over: it says so, or its deadline has come when something else takes it away."""
-        if self.answered is not None and self.event is not None and self.event.kind == "WaitElapsed":
+        told = self.event is not None and self.event.kind == "WaitElapsed"
+        if self.answered is not None and (told or _is_over(self.answered, self.at)):
             return True
         gone = [self.before[each.number] for _, each in self.superseded if each.number in self.before]
         return any(_is_over(each, self.at) for each in gone)
+
+    def resumes(self, issued: Issued) -> bool:
+        """Whether this Wait is what is left of one that was given up before its time: no pause of its own."""
+        stopped = self.kind == "Wait" and self.event is not None and self.event.kind == "Cancelled"
+        if (
+            not stopped
+            or self.answered is None
+            or issued.command.kind != "Wait"
+            or issued.session != self.facts.session
+        ):
+            return False
+        return abs((issued.command.deadline or 0.0) - (self.answered.command.deadline or 0.0)) <= NEAR
 
     def new(self, *kinds: str) -> list[tuple[int, Issued]]:
         """Commands of these kinds that this turn issued."""
@@ -316,7 +329,7 @@ class _Reader:
             facts = replace(facts, listed=event.formats)
         if event.kind == "CredentialsRenewed":
             facts = replace(facts, credential=facts.credential + 1, owed=False, renewing=False, fresh=True)
-        elif event.refusal != "CREDENTIALS" and event.kind not in {"Lost", "Cancelled"}:
+        elif turn.waited or (event.refusal != "CREDENTIALS" and event.kind not in {"Lost", "Cancelled"}):
             facts = replace(facts, fresh=False)
         if event.refusal == "CREDENTIALS":
             facts = replace(facts, owed=True)

@@ -191,3 +191,47 @@ def test_whoever_was_driven_in_time_is_judged_by_it() -> None:
     timed_out = short + "702 = ERROR\n702 ! ERROR TIMED_OUT RUNNING"
     assert broken(timed_out) == set()
     assert broken(timed_out, punctual=True) == {"D35", "I8"}
+
+
+@pytest.mark.rules("D19", "I7", "I13")
+def test_a_wait_that_is_given_up_is_no_pause() -> None:
+    client = unused()
+    client.hears(2.1, 5, "Cancelled")
+    for kind, until in (("RenewCredentials", 32.1), ("Wait", 2.5), ("Wait", 2.3), ("Check", 32.1)):
+        assert not client.tries("RUNNING", (6, kind, until)), kind
+    assert not client.tries("RUNNING", (5, "Wait", 2.4))  # it has been answered
+    client.shows("RUNNING", (6, "Wait", 2.4))
+    client.hears(2.4, 6, "Cancelled")  # it is over: as good as elapsed
+    client.shows("RUNNING", (7, "RenewCredentials", 32.4))
+
+
+@pytest.mark.rules("D19")
+def test_what_is_left_of_the_first_wait_is_waited_for() -> None:
+    client = Client(preflight="OFF")
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(1.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 1801.0), (3, "Wait", 6.0))
+    client.hears(5.9, 3, "Cancelled")
+    client.may_not_show("RUNNING", (2, "Run", 1801.0), (4, "Check", 35.9))
+    client.may_not_show("RUNNING", (2, "Run", 1801.0), (4, "Wait", 10.9))
+    client.shows("RUNNING", (2, "Run", 1801.0), (4, "Wait", 6.0))
+
+
+# The renewal's pause, and a Retry-After, are given up at 2.1, and what is left of them is waited for.
+GIVEN_UP = """
+2.1  < 5 Cancelled
+2.1  > 6 Wait 2.4
+2.4  < 6 WaitElapsed
+2.4  > 7 RenewCredentials 32.4
+"""
+
+
+@pytest.mark.rules("D19", "I13", "I7")
+def test_the_judge_sees_what_becomes_of_a_wait_that_is_given_up() -> None:
+    before = SLEPT.split("702")[0]
+    assert broken(before + GIVEN_UP, complete=False) == set()
+    assert broken(before + "2.1 < 5 Cancelled\n2.1 > 6 RenewCredentials 32.1", complete=False) == {"I13"}
+    assert broken(before + "2.4 < 5 Cancelled\n2.4 > 6 RenewCredentials 32.4", complete=False) == set()
+    told = before.split("1.5  <")[0] + "3 < 2 Refused refusal=BUSY retry_after=20.0\n3 x 3\n3 > 4 Wait 23\n"
+    assert broken(told + "9 < 4 Cancelled\n9 > 5 Wait 23", complete=False) == set()
+    assert broken(told + "9 < 4 Cancelled\n9 > 5 Check 39", complete=False) == {"D19"}

@@ -15,7 +15,7 @@ import pytest
 from tests.oracle import job_model
 from tests.oracle.judge import judge
 from tests.oracle.session_state import Seen
-from tests.oracle.traces import Ended, Restored
+from tests.oracle.traces import Ended, Received, Restored
 from tests.oracle.vocabulary import WITH_TOKEN, Command, Outcome
 from tests.oracle.walks import walk
 
@@ -46,6 +46,19 @@ def test_the_judge_finds_nothing_where_there_is_nothing_but_trouble(restores: fl
     for seed in range(TROUBLED):
         trace = tuple(walk(seed, restores=restores, trouble=0.5).trace)
         assert judge(trace, complete=False) == [], f"seed {seed}"
+
+
+@pytest.mark.rules("D1", "D19", "D21", "I8", "I13")
+@pytest.mark.parametrize("trouble", [0.0, 0.5])
+def test_the_judge_finds_nothing_where_the_machine_slept_or_waits_were_given_up(trouble: float) -> None:
+    told: Counter[str] = Counter()
+    for seed in range(TROUBLED // 2):
+        trace = tuple(walk(seed, restores=0.04, trouble=trouble, asleep=0.08, given_up=0.2).trace)
+        assert judge(trace, complete=False, punctual=False) == [], f"seed {seed}"
+        told["slept"] += "D35" in {violation.rule for violation in judge(trace, complete=False)}
+        told.update(record.event.kind for record in trace if isinstance(record, Received))
+    assert told["slept"] > TROUBLED / 20
+    assert told["Cancelled"] > TROUBLED / 20
 
 
 def mutants(seen: Seen, now: float, draw: random.Random) -> Iterator[tuple[str, Seen]]:

@@ -43,9 +43,20 @@ class Walk:
     turns: list[tuple[frozenset[JobState], Seen, float]] = field(default_factory=list)
 
 
-def walk(seed: int, *, turns: int = 120, restores: float = 0.0, trouble: float = 0.0) -> Walk:
-    """A run from its beginning to its end, or for so many turns; `trouble` is how much of it is nothing but trouble."""
-    return _Walker(random.Random(seed), restores, trouble).go(turns)
+def walk(
+    seed: int,
+    *,
+    turns: int = 120,
+    restores: float = 0.0,
+    trouble: float = 0.0,
+    asleep: float = 0.0,
+    given_up: float = 0.0,
+) -> Walk:
+    """A run from its beginning to its end, or for so many turns; `trouble` is how much of it is nothing but trouble.
+
+    `asleep`: how often the machine sleeps before something is told; `given_up`: how often the driver gives up a Wait.
+    """
+    return _Walker(random.Random(seed), restores, trouble, asleep, given_up).go(turns)
 
 
 def _order(value: Any) -> Any:
@@ -56,8 +67,11 @@ def _order(value: Any) -> Any:
 
 
 class _Walker:
-    def __init__(self, draw: random.Random, restores: float, trouble: float) -> None:
+    def __init__(
+        self, draw: random.Random, restores: float, trouble: float, asleep: float = 0.0, given_up: float = 0.0
+    ) -> None:
         self.draw, self.restores, self.trouble = draw, restores, trouble
+        self.asleep, self.given_up = asleep, given_up
         timeout = draw.choice([3600.0, 3600.0, 400.0, 40.0])
         self.walk = Walk(
             Policy(
@@ -122,11 +136,12 @@ class _Walker:
             self.number += 1
             number = self.number
             deadline = self.draw.choice([slot.lo, slot.hi, (slot.lo + slot.hi) / 2, *sorted(slot.also)])
+            deadline = max(deadline, self.now + 0.001)
         home = slot.kind not in {"Wait", "RenewCredentials"}
         return Command(
             number=number,
             kind=slot.kind,
-            deadline=max(deadline, self.now + 0.001),
+            deadline=deadline,
             element=JOB.element if home else None,
             segment=JOB.segment if home else None,
             format=one.session.format if slot.kind in {"Run", "Get"} else None,
@@ -171,7 +186,25 @@ class _Walker:
         return job_model.recover(possible, self.now)
 
     def happens(self, chosen: JobState) -> Event:
-        """Something that the network may bring: an answer in time, or the loss at the deadline."""
+        """Something that the network may bring: an answer in time, or the loss at the deadline; late after a sleep."""
+        event = self.given_up_event(chosen) or self.in_time(chosen)
+        # The walks without sleeps stay what they were: nothing is drawn for them.
+        if self.asleep and self.draw.random() < self.asleep:
+            self.now += self.draw.choice([3.0, 60.0, 330.0, 700.0, 2000.0])
+        return event
+
+    def given_up_event(self, chosen: JobState) -> Event | None:
+        """The driver gives up a Wait before its time."""
+        waiting = chosen.session.slot("Wait")
+        if not self.given_up or waiting is None or self.draw.random() >= self.given_up:
+            return None
+        left = min(slot.hi for slot in chosen.session.slots) - self.now
+        if 0.0 < left < 0.1:
+            return None  # at its end as good as
+        self.now += self.draw.choice([0.0, 0.1, 0.5, 0.9]) * max(left, 0.0)
+        return Event(number=waiting.number or 0, kind="Cancelled")
+
+    def in_time(self, chosen: JobState) -> Event:
         draw, slots = self.draw, chosen.session.slots
         first = min(slots, key=lambda slot: slot.hi)
         slot = draw.choice(slots)
