@@ -184,7 +184,8 @@ def cuts(story: Story, turn: Turn, issued: Issued, *, told: bool = False) -> lis
     # none (D19 says both); nor need `run` be heard while the alternatives are asked for (D12).
     told_until = max(turn.facts.told_until, turn.learned.told_until)
     heard, heard_else = turn.facts.heard_at, turn.facts.heard_else_at
-    for since in (heard, heard_else, max(heard, turn.learned.lost_at), told_until, turn.at):
+    refused = turn.learned.refused_at if turn.learned.naming else heard
+    for since in (heard, heard_else, refused, max(heard, turn.learned.lost_at), told_until, turn.at):
         found += [since + limit - issued.at for limit in limits]
     return [each for each in found if each > 0]
 

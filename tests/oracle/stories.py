@@ -64,6 +64,7 @@ class Facts:
     renewing: bool = False  # a renewal has been asked for, and has not come about yet
     fresh: bool = False  # it has been renewed, and neither has anything succeeded since nor has a wait elapsed
     naming: bool = False  # the format has been refused: what is asked now only names the alternatives (D12)
+    refused_at: float = 0.0  # when the format was: a silence may begin there (D12, D19)
     contact: bool = False  # the job's server has given a valid answer
     lost_at: float = 0.0  # when `run`, or a `get`, came to nothing
     heard_at: float = 0.0  # the last answer that was beyond doubt the server's; the time away moves it on (D43)
@@ -263,6 +264,7 @@ class _Reader:
             unheld=facts.unheld or unheld,
             away=away,
             lost_at=facts.lost_at + gone,
+            refused_at=facts.refused_at + gone,
             heard_at=facts.heard_at + gone,
             heard_else_at=facts.heard_else_at + gone,
             told_until=facts.told_until + gone,
@@ -334,7 +336,7 @@ class _Reader:
         if event.refusal == "CREDENTIALS":
             facts = replace(facts, owed=True)
         if event.refusal == "INVALID_FORMAT" and turn.kind != "ListFormats":
-            facts = replace(facts, naming=True)
+            facts = replace(facts, naming=True, refused_at=turn.at)
         if event.retry_after is not None:
             last = turn.at + event.retry_after
             facts = replace(facts, told_last=last)

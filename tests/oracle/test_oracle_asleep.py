@@ -235,3 +235,47 @@ def test_the_judge_sees_what_becomes_of_a_wait_that_is_given_up() -> None:
     told = before.split("1.5  <")[0] + "3 < 2 Refused refusal=BUSY retry_after=20.0\n3 x 3\n3 > 4 Wait 23\n"
     assert broken(told + "9 < 4 Cancelled\n9 > 5 Wait 23", complete=False) == set()
     assert broken(told + "9 < 4 Cancelled\n9 > 5 Check 39", complete=False) == {"D19"}
+
+
+# Found by walks that sleep, though it needs no sleep: what `init` refuses may begin the silence of the question, too;
+# a `run` that was never sent may leave at once with a renewed credential.
+ASKED_TO_COME_BACK = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+1    < 1 Refused refusal=INVALID_FORMAT
+1    > 2 ListFormats 31
+2    < 2 Refused refusal=BUSY retry_after=700.0
+2    > 3 Wait 601
+"""
+RUN_AT_ONCE = """
+0    begin preflight=OFF
+0    = INIT
+0    > 1 Init 30
+0.4  < 1 Refused refusal=CREDENTIALS
+0.4  > 2 RenewCredentials 30.4
+0.5  < 2 Lost sent=NOT_SENT
+0.5  > 3 Wait 0.8
+0.8  < 3 WaitElapsed
+0.8  > 4 Init 30.8
+1    < 4 TokenIssued token=A
+1    = RUNNING
+1    > 5 Run 1801
+1    > 6 Wait 6
+6    < 6 WaitElapsed
+6    > 7 RenewCredentials 36
+6.1  < 5 Lost sent=NOT_SENT
+7    < 7 CredentialsRenewed
+7    > 8 Run 1807
+7    > 9 Wait 12
+"""
+
+
+@pytest.mark.rules("D12", "D16", "D19", "I13")
+def test_what_the_model_permits_without_a_sleep_the_judge_permits() -> None:
+    for text in (ASKED_TO_COME_BACK, RUN_AT_ONCE):
+        assert broken(text, punctual=True, complete=False) == set()
+    assert broken(ASKED_TO_COME_BACK.replace("3 Wait 601", "3 Wait 603"), complete=False) == {"D19"}
+    assert broken(
+        RUN_AT_ONCE.split("7    <")[0] + "7 < 7 Lost sent=UNKNOWN\n7 > 8 Run 1807\n7 > 9 Wait 12", complete=False
+    ) == {"I13"}
