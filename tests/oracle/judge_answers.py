@@ -46,7 +46,7 @@ def _by_clock(turn: Turn, story: Story) -> bool:
     told = turn.event.retry_after if turn.event is not None else None
     until = max(turn.facts.told_until, turn.at + (told or 0.0))
     no_time_left = until >= turn.end - NEAR  # D19: Retry-After is honoured within the job's deadline
-    return no_time_left or documented or (silent and turn.facts.state != "CONSUMED")
+    return no_time_left or documented or (silent and turn.facts.state != "CONSUMED") or _unused(turn, story)
 
 
 def final_answers_end_it(story: Story) -> Iterator[Violation]:

@@ -279,3 +279,27 @@ def test_what_the_model_permits_without_a_sleep_the_judge_permits() -> None:
     assert broken(
         RUN_AT_ONCE.split("7    <")[0] + "7 < 7 Lost sent=UNKNOWN\n7 > 8 Run 1807\n7 > 9 Wait 12", complete=False
     ) == {"I13"}
+
+
+# The token that no `run` used is given up when the check beside it is lost.
+GIVEN_UP_UNUSED = """
+0    begin preflight=OFF ttl=6.0 restarts_unproven=0
+0    = INIT
+0    > 1 Init 30
+1    < 1 TokenIssued token=A
+1    = RUNNING
+1    > 2 Run 1801
+1    > 3 Wait 6
+6    < 3 WaitElapsed
+6    > 4 Check 36
+6.1  < 2 Lost sent=NOT_SENT
+36   < 4 Lost sent=UNKNOWN
+36   = EXPIRED
+36   ! EXPIRED EXPIRED RUNNING
+"""
+
+
+@pytest.mark.rules("D1", "D21")
+def test_the_judge_lets_an_unused_token_be_given_up_whatever_is_lost() -> None:
+    assert broken(GIVEN_UP_UNUSED, punctual=True) == set()
+    assert "I8" in broken(GIVEN_UP_UNUSED.replace("Lost sent=NOT_SENT", "Lost sent=UNKNOWN"))
