@@ -36,6 +36,8 @@ def answered(state: State, slot: Slot, event: Event, now: float) -> list[State]:
 def _needless(state: State, now: float) -> list[State]:
     """READY has come by `check` already; `run`'s own answer adds nothing, but that silence counts from now on (D19)."""
     waiting = state.slot("Wait")
+    if now > state.setting.end + NEAR:
+        return pressed(state, now)  # nothing goes on after the job's deadline, though it is told late (I8)
     # Freedom: as after every loss of `run`, the pauses may begin at 0.5 s again (D19).
     found = [state, replace(state, streak=0, cause=""), *pressed(state, now)]
     return found if waiting is None else found + cut_short(state, waiting, now)

@@ -303,3 +303,18 @@ GIVEN_UP_UNUSED = """
 def test_the_judge_lets_an_unused_token_be_given_up_whatever_is_lost() -> None:
     assert broken(GIVEN_UP_UNUSED, punctual=True) == set()
     assert "I8" in broken(GIVEN_UP_UNUSED.replace("Lost sent=NOT_SENT", "Lost sent=UNKNOWN"))
+
+
+@pytest.mark.rules("I8")
+def test_what_a_needless_run_says_after_the_jobs_deadline_is_too_late() -> None:
+    client = Client(preflight="OFF", job_timeout=40.0)
+    client.shows("INIT", (1, "Init", 30.0))
+    client.hears(1.0, 1, "TokenIssued", token="A")
+    client.shows("RUNNING", (2, "Run", 40.0), (3, "Wait", 6.0))
+    client.hears(6.0, 3, "WaitElapsed")
+    client.shows("RUNNING", (2, "Run", 40.0), (4, "Check", 36.0))
+    client.hears(7.0, 4, "StatusReported", status="READY")
+    client.shows("READY", (2, "Run", 40.0), (5, "Get", 40.0))
+    client.hears(70.0, 2, "Lost", sent="UNKNOWN")
+    client.may_not_show("READY", (5, "Get", 40.0))
+    client.ends("ERROR", "TIMED_OUT", "READY")
