@@ -46,9 +46,11 @@ class SleepingSimulation(Simulation):
         return max(super()._latest(), self.awake + self.dealt.late + 0.001)
 
     def _give_up(self) -> None:
+        # To the oracle two times nearer than 2 ms are one: a Wait with as little left is over, or given up.
+        soon = self.now + self.offset + 0.1
         if self.now < self.awake:
             return
-        waits = [command.number for command in self.download.outstanding if isinstance(command, Wait)]
+        waits = [one.number for one in self.download.outstanding if isinstance(one, Wait) and one.deadline > soon]
         if waits:
             self.met["given up"] += 1
             self._hear(Cancelled(number=waits[0]))
