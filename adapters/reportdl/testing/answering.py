@@ -75,7 +75,9 @@ def good(command: Command, choose: Choose, fresh: int) -> Event:
     number = command.number
     match command:
         case ListFormats():
-            return FormatsListed(number=number, formats=choose((("pdf", "csv"), ("PDF",), ("pdf",), ("csv",))))
+            asked = command.job.format
+            other = "csv" if asked != "csv" else "pdf"
+            return FormatsListed(number=number, formats=choose(((asked, other), (asked.upper(),), (asked,), (other,))))
         case Init():
             return TokenIssued(number=number, token=Secret(f"token-{fresh}"))
         case Run():

@@ -7,13 +7,13 @@ from random import Random
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from reportdl.server.fault_grammar import parse_fault
+from reportdl.server.fault_grammar import KINDS, parse_fault
 from reportdl.testing import DownloadMachine, Journey, MemoryEndpoint
-from reportdl.testing.answering import FORGIVEN
+from reportdl.testing.answering import FORGIVEN, good
 from reportdl.testing.journey import Embedded
 from reportdl.testing.strategies import (
     answers,
@@ -33,6 +33,7 @@ from reportdl_core import (
     Download,
     Event,
     Finish,
+    FormatsListed,
     Get,
     Init,
     Job,
@@ -51,6 +52,7 @@ from reportdl_core import (
 from reportdl_core.answers import fits
 from reportdl_core.commands import LookUp
 from reportdl_core.endpoint_messages import Report
+from reportdl_core.formats import FORMATS
 from reportdl_core.questions import Elements
 from reportdl_core.wire import query_token
 
@@ -86,6 +88,36 @@ def test_nothing_answers_finish() -> None:
 def test_values_are_what_the_core_takes(job: Job, report: Report, token: Secret) -> None:
     assert Job(element=report.element, segment=report.segment, format=job.format).format == job.format
     assert query_token(token).isascii()
+
+
+def drawn(strategy: st.SearchStrategy[Any], draws: int) -> list[Any]:
+    found: list[Any] = []
+
+    @settings(max_examples=draws, derandomize=True, phases=[Phase.generate])
+    @given(strategy)
+    def draw(one: Any) -> None:
+        found.append(one)
+
+    draw()
+    return found
+
+
+def test_a_job_mostly_asks_for_one_of_the_nine_formats() -> None:
+    asked = Counter(job.format for job in drawn(jobs(), 300))
+    assert asked.keys() >= FORMATS.keys()
+    unheard = sum(count for key, count in asked.items() if key not in FORMATS)
+    assert 0 < unheard < 0.3 * asked.total(), asked
+
+
+@given(behaviour=behaviours())
+def test_a_server_has_one_report_in_one_place(behaviour: Any) -> None:
+    places = [(report.element, report.segment) for report in behaviour["reports"]]
+    assert len(set(places)) == len(places)
+
+
+def test_faults_are_of_every_kind_that_the_endpoint_knows() -> None:
+    texts = [text for texts in drawn(fault_texts(), 300) for text in texts]
+    assert {text.partition(".")[2].partition("=")[0] for text in texts} == KINDS.keys()
 
 
 @given(texts=fault_texts())
@@ -150,6 +182,14 @@ def test_an_embedding_that_sends_run_twice_is_caught() -> None:
                 journey.answer(well=draw.random() < 0.6, kinds=FORGIVEN)
                 if not journey.over:
                     journey.ring()
+
+
+@pytest.mark.parametrize("format", [*FORMATS, "pdf2"])
+def test_a_server_in_order_offers_the_format_that_the_job_asks_for(format: str) -> None:
+    asked = ListFormats(number=1, job=Job(element=7, format=format), deadline=30.0)
+    said = [good(asked, lambda among, at=at: among[at], 0) for at in range(4)]
+    offered = [format in one.formats for one in said if isinstance(one, FormatsListed)]
+    assert offered == [True, False, True, False]
 
 
 class Narrow(DownloadMachine):
