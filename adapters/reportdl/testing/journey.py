@@ -159,9 +159,16 @@ class Journey:
 
     def reload(self) -> None:
         """Written down and read back with no time between: exactly the same (I9)."""
-        before = (self.download.outstanding, self.download.state, self.download.alarm, self.written())
+        before = self._seen()
         self._again(elapsed=0.0)
-        assert before == (self.download.outstanding, self.download.state, self.download.alarm, self.written()), "(I9)"
+        after = self._seen()
+        for name, one in before.items():
+            assert one == after[name], f"read back, {name} is not what was written (I9): {one!r}, then {after[name]!r}"
+
+    def _seen(self) -> dict[str, object]:
+        download = self.download
+        known: dict[str, object] = {"outstanding": download.outstanding, "state": download.state}
+        return known | {"alarm": download.alarm} | {f"snapshot[{key!r}]": one for key, one in self.written().items()}
 
     def die(self, away: float) -> None:
         """The process died; another one takes the job up (D43)."""

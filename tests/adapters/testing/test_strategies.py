@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from random import Random
 from typing import Any, cast
 
@@ -182,6 +183,26 @@ def test_an_embedding_that_sends_run_twice_is_caught() -> None:
                 journey.answer(well=draw.random() < 0.6, kinds=FORGIVEN)
                 if not journey.over:
                     journey.ring()
+
+
+class Stale:
+    """A job that is read back from what was written before the last event."""
+
+    def begin(self, job: Job, *, policy: Policy, seed: int, now: float) -> Embedded:
+        self.row = Download(job, policy=policy, seed=seed, now=now).snapshot(now=now)
+        return Download(job, policy=policy, seed=seed, now=now)
+
+    def again(
+        self, snapshot: Mapping[str, Any], *, job: Job, policy: Policy, token: Secret | None, now: float, elapsed: float
+    ) -> Embedded:
+        return Download.restore(self.row, job=job, policy=policy, token=token, now=now, elapsed=elapsed)
+
+
+def test_a_job_that_comes_back_another_is_named_by_what_differs() -> None:
+    journey = Journey(JOB, lambda among: among[0], policy=Policy(), seed=0, embedding=Stale())
+    journey.answer(well=True)
+    with pytest.raises(AssertionError, match=r"read back, outstanding is not what was written \(I9\): .+, then "):
+        journey.reload()
 
 
 @pytest.mark.parametrize("format", [*FORMATS, "pdf2"])
