@@ -32,7 +32,19 @@ from reportdl_core.outcome import Receipt
 from reportdl_core.policy import Expiry, Policy, Preflight
 from reportdl_core.secret import Secret
 
-__all__ = ["FAILURES", "FORGIVEN", "POLICIES", "RECEIPT", "STATUSES", "Choose", "Make", "bad", "good"]
+__all__ = [
+    "FAILURES",
+    "FORGIVEN",
+    "POLICIES",
+    "RECEIPT",
+    "STATUSES",
+    "UNGENERATED",
+    "Choose",
+    "Make",
+    "bad",
+    "first",
+    "good",
+]
 
 Choose = Callable[[Sequence[Any]], Any]
 Make = Callable[[int], Event]
@@ -68,6 +80,16 @@ FORGIVEN: Final[tuple[Make, ...]] = (
     lambda number: Refused(number=number, refusal=Refusal.UNAVAILABLE),
     lambda number: Refused(number=number, refusal=Refusal.BUSY, retry_after=3.0),
 )
+UNGENERATED: Final[tuple[Make, ...]] = (
+    lambda number: Refused(number=number, refusal=Refusal.DOWNLOAD_FAILED),
+    lambda number: StatusReported(number=number, status=Status.ERROR, message="no source"),
+)
+"""How a server says that it could not generate (R17, R30)."""
+
+
+def first(among: Sequence[Any]) -> Any:
+    """The choice of whoever leaves nothing to chance: of good answers the one that leads on."""
+    return among[0]
 
 
 def good(command: Command, choose: Choose, fresh: int) -> Event:

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from reportdl.testing.answering import FAILURES, STATUSES, Choose, Make, bad, good
+from reportdl.testing.answering import FAILURES, STATUSES, Choose, Make, bad, first, good
 from reportdl.testing.auditor import Audited, Auditor
-from reportdl_core.commands import Command, Run, Wait
+from reportdl_core.commands import Check, Command, Run, Wait
 from reportdl_core.download import Download
 from reportdl_core.errors import LocalProtocolError
 from reportdl_core.events import Cancelled, Event, Lost, Refused, RunFinished, Sent, WaitElapsed
@@ -120,6 +120,15 @@ class Journey:
             return
         self.fresh += 1
         self.hear(good(command, self.choose, self.fresh))
+
+    def go_on(self) -> None:
+        """As one hopes: a request is answered well, or the alarm ends a wait. `check` may be told READY or not yet."""
+        command: Command = self.choose(self.download.outstanding)
+        if isinstance(command, Wait):
+            self.ring()
+            return
+        self.fresh += 1
+        self.hear(good(command, self.choose if isinstance(command, Check) else first, self.fresh))
 
     def late(self) -> None:
         """An answer to a command that is not outstanding any more, of any kind."""

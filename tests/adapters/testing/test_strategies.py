@@ -146,8 +146,8 @@ def test_any_client_against_any_server_through_any_weather_ends_and_both_tell_on
         assert endpoint.saw.count("run") <= outcome.sessions
 
     meet()
-    wanted = {Reason.DELIVERED, Reason.EXPIRED, Reason.GENERATION_FAILED, Reason.INVALID_FORMAT}
-    assert wanted <= reached.keys(), reached
+    assert {Reason.DELIVERED, Reason.GENERATION_FAILED} <= reached.keys(), reached
+    assert len(reached) > 3, reached
 
 
 class Hopeful:
