@@ -106,5 +106,11 @@ def test_every_public_name_has_a_full_type(package: str, tmp_path: Path) -> None
 def test_the_examples_are_typed(tmp_path: Path) -> None:
     examples = [str(path) for path in sorted((ROOT / "docs" / "examples").glob("*.py"))]
     assert examples
+    page = (ROOT / "docs" / "testing.md").read_text()
+    typed = re.findall(r"^```python\n# (test_typed\.py)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for name, text in typed:
+        (tmp_path / name).write_text(text)
+    assert typed, "no example of the page says that it is typed"
+    examples += [name for name, _ in typed]
     said = run("mypy", "--strict", "--cache-dir=.cache", "--config-file=", *examples, folder=tmp_path)
     assert said.startswith("Success"), said

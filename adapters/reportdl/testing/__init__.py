@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from reportdl.testing.faults.contract import FaultContract
     from reportdl.testing.faults.server import FaultServer
     from reportdl.testing.handed_in_contract import HandedIn, HandedInContract
-    from reportdl.testing.journey import Journey
+    from reportdl.testing.journey import Embedded, Journey
     from reportdl.testing.machine import DownloadMachine
-    from reportdl.testing.memory_endpoint import DOCUMENTED, MemoryEndpoint, MemoryOptions
+    from reportdl.testing.memory_endpoint import DOCUMENTED, Behaviour, MemoryEndpoint, MemoryOptions
     from reportdl.testing.memory_sink import MemorySink
     from reportdl.testing.playbook import Playbook
     from reportdl.testing.plugin import MakeMemoryEndpoint, MakeReportEndpoint
@@ -33,8 +33,10 @@ __all__ = [
     "FAULTS",
     "AsyncDriverContract",
     "Auditor",
+    "Behaviour",
     "DownloadMachine",
     "DriverContract",
+    "Embedded",
     "FaultContract",
     "FaultServer",
     "HandedIn",
@@ -53,9 +55,11 @@ __all__ = [
 _PLACES: Final = {
     "AsyncDriverContract": "driver_contract",
     "Auditor": "auditor",
+    "Behaviour": "memory_endpoint",
     "DOCUMENTED": "memory_endpoint",
     "DownloadMachine": "machine",
     "DriverContract": "driver_contract",
+    "Embedded": "journey",
     "FAULTS": "faults",
     "FaultContract": "faults.contract",
     "FaultServer": "faults.server",
@@ -73,7 +77,10 @@ _PLACES: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'reportdl.testing' has no attribute {name!r}")
-    return getattr(import_module(f"reportdl.testing.{_PLACES[name]}"), name)
+if not TYPE_CHECKING:
+    # To a checker, a `__getattr__` would make every misspelt name an Any.
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PLACES:
+            raise AttributeError(f"module 'reportdl.testing' has no attribute {name!r}")
+        return getattr(import_module(f"reportdl.testing.{_PLACES[name]}"), name)

@@ -21,7 +21,7 @@ from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Policy
 from reportdl_core.switches import Switches
 
-__all__ = ["DOCUMENTED", "MemoryEndpoint", "MemoryOptions"]
+__all__ = ["DOCUMENTED", "Behaviour", "MemoryEndpoint", "MemoryOptions"]
 
 DOCUMENTED: Final = Report(
     element=1042,
@@ -38,6 +38,14 @@ Generation = Callable[[Report, str], float]
 _POLICY: Final = Policy()
 _SWITCHES: Final = Switches()
 _STATES: Final = ("formats", "init", "run", "check", "get")
+
+
+class Behaviour(TypedDict):
+    """What a server is, as `strategies.behaviours` draws it: keywords of `MemoryEndpoint`, without the network."""
+
+    switches: Switches
+    reports: tuple[Report, ...]
+    generation_seconds: float | Generation
 
 
 class MemoryOptions(TypedDict, total=False):

@@ -16,7 +16,7 @@ from typing import Final, assert_never
 from hypothesis import strategies as st
 
 from reportdl.testing.answering import FAILURES, POLICIES, RECEIPT, STATUSES, Make
-from reportdl.testing.memory_endpoint import DOCUMENTED, MemoryOptions
+from reportdl.testing.memory_endpoint import DOCUMENTED, Behaviour
 from reportdl.transports.memory import Loss, Weather
 from reportdl_core.commands import Check, Command, Finish, Get, Init, ListFormats, LookUp, RenewCredentials, Run, Wait
 from reportdl_core.endpoint_messages import Kind, Report
@@ -218,17 +218,17 @@ def switches() -> st.SearchStrategy[Switches]:
     )
 
 
-def behaviours() -> st.SearchStrategy[MemoryOptions]:
+def behaviours() -> st.SearchStrategy[Behaviour]:
     """A server: its readings, its reports with the document's own among them, and how long each generation takes.
 
-    Options for `MemoryEndpoint`. Some servers fail at every generation.
+    Options for `MemoryEndpoint`, all but `network`. Some servers fail at every generation.
     """
     # One report in one place: of two the endpoint would know the last.
     several = st.lists(reports(), max_size=3, unique_by=_place).map(
         lambda more: (*(one for one in more if _place(one) != _place(DOCUMENTED)), DOCUMENTED)
     )
     generations = st.one_of(st.sampled_from((0.0, 1.0, 59.0, 290.0, 310.0, 1500.0)), st.just(_failing))
-    return st.builds(MemoryOptions, switches=switches(), reports=several, generation_seconds=generations)
+    return st.builds(Behaviour, switches=switches(), reports=several, generation_seconds=generations)
 
 
 def _place(report: Report) -> tuple[int, int]:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from reportdl.testing import DownloadMachine, Journey
-from reportdl.testing.journey import Embedded
+from reportdl.testing import DownloadMachine, Embedded, Journey
 from reportdl_core import (
     Check,
     Command,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from operator import itemgetter
 from random import Random
 from typing import Any, cast
 
@@ -13,9 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from reportdl.server.fault_grammar import KINDS, parse_fault
-from reportdl.testing import DownloadMachine, Journey, MemoryEndpoint
+from reportdl.testing import Behaviour, DownloadMachine, Embedded, Journey, MemoryEndpoint
 from reportdl.testing.answering import FORGIVEN, good
-from reportdl.testing.journey import Embedded
 from reportdl.testing.strategies import (
     answers,
     behaviours,
@@ -28,6 +28,7 @@ from reportdl.testing.strategies import (
     reports,
     tokens,
 )
+from reportdl.transports.memory import Weather
 from reportdl_core import (
     Check,
     Command,
@@ -111,7 +112,7 @@ def test_a_job_mostly_asks_for_one_of_the_nine_formats() -> None:
 
 
 @given(behaviour=behaviours())
-def test_a_server_has_one_report_in_one_place(behaviour: Any) -> None:
+def test_a_server_has_one_report_in_one_place(behaviour: Behaviour) -> None:
     places = [(report.element, report.segment) for report in behaviour["reports"]]
     assert len(set(places)) == len(places)
 
@@ -133,7 +134,7 @@ def test_any_client_against_any_server_through_any_weather_ends_and_both_tell_on
 
     @settings(max_examples=100)
     @given(behaviour=behaviours(), schedule=fault_schedules(), policy=policies(), seed=st.integers(0, 2**32))
-    def meet(behaviour: Any, schedule: Any, policy: Policy, seed: int) -> None:
+    def meet(behaviour: Behaviour, schedule: Mapping[str, tuple[Weather, ...]], policy: Policy, seed: int) -> None:
         endpoint = MemoryEndpoint(**behaviour, network=schedule)
         outcome = endpoint.download(1042, format="pdf", policy=policy, seed=seed)
         reached[outcome.reason] += 1
@@ -208,7 +209,7 @@ def test_a_job_that_comes_back_another_is_named_by_what_differs() -> None:
 @pytest.mark.parametrize("format", [*FORMATS, "pdf2"])
 def test_a_server_in_order_offers_the_format_that_the_job_asks_for(format: str) -> None:
     asked = ListFormats(number=1, job=Job(element=7, format=format), deadline=30.0)
-    said = [good(asked, lambda among, at=at: among[at], 0) for at in range(4)]
+    said = [good(asked, itemgetter(at), 0) for at in range(4)]
     offered = [format in one.formats for one in said if isinstance(one, FormatsListed)]
     assert offered == [True, False, True, False]
 
