@@ -10,7 +10,7 @@ takes real time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from hypothesis import strategies as st
@@ -108,9 +108,20 @@ def keys() -> st.SearchStrategy[str]:
     return st.sampled_from((*_KEYS * 3, *_UNHEARD))
 
 
-def jobs() -> st.SearchStrategy[Job]:
-    """Any job that can be asked for (D32)."""
-    return st.builds(Job, element=_IDS, segment=st.one_of(st.just(0), _IDS), format=keys())
+def jobs(*, of: Sequence[Report] = ()) -> st.SearchStrategy[Job]:
+    """Any job that can be asked for (D32).
+
+    With `of`, four out of five are for one of these reports in a format that it has, most of them for one that may be
+    had, if there is one.
+    """
+    anything = st.builds(Job, element=_IDS, segment=st.one_of(st.just(0), _IDS), format=keys())
+    fitting = [Job(element=one.element, segment=one.segment, format=key) for one in of for key in one.formats]
+    may_be_had = {_place(one) for one in of if one.kind is Kind.EXTERNAL_REPORT and one.allowed}
+    good = [job for job in fitting if (job.element, job.segment) in may_be_had] or fitting
+    if not fitting:
+        return anything
+    one_of_these: list[list[Job] | None] = [good, good, good, fitting, None]
+    return st.sampled_from(one_of_these).flatmap(lambda these: anything if these is None else st.sampled_from(these))
 
 
 def reports(

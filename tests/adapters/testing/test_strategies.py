@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from operator import itemgetter
 from random import Random
 from typing import Any, cast
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from reportdl.server.fault_grammar import KINDS, parse_fault
-from reportdl.testing import Behaviour, DownloadMachine, Embedded, Journey, MemoryEndpoint
+from reportdl.testing import DOCUMENTED, Behaviour, DownloadMachine, Embedded, Journey, MemoryEndpoint
 from reportdl.testing.answering import FORGIVEN, good
 from reportdl.testing.strategies import (
     answers,
@@ -109,6 +110,24 @@ def test_a_job_mostly_asks_for_one_of_the_nine_formats() -> None:
     assert asked.keys() >= FORMATS.keys()
     unheard = sum(count for key, count in asked.items() if key not in FORMATS)
     assert 0 < unheard < 0.3 * asked.total(), asked
+
+
+def test_jobs_of_the_reports_that_a_server_has_mostly_come_home() -> None:
+    met = behaviours().flatmap(lambda one: st.tuples(st.just(one), jobs(of=one["reports"])))
+    ended: Counter[Reason] = Counter()
+    for behaviour, job in drawn(met, 200):
+        endpoint = MemoryEndpoint(switches=behaviour["switches"], reports=behaviour["reports"])
+        ended[endpoint.download(job.element, segment=job.segment, format=job.format).reason] += 1
+    assert ended[Reason.DELIVERED] > 0.5 * ended.total(), ended
+    assert ended[Reason.NOT_FOUND], ended
+    assert len(ended) > 2, ended
+
+
+def test_without_a_report_that_may_be_had_jobs_ask_for_what_there_is() -> None:
+    closed, empty = replace(DOCUMENTED, allowed=False), replace(DOCUMENTED, element=7, formats=())
+    asked = {job.format for job in drawn(jobs(of=[closed, empty]), 100) if job.element == closed.element}
+    assert asked == set(closed.formats)
+    assert len({job.element for job in drawn(jobs(of=[empty]), 100)}) > 20
 
 
 @given(behaviour=behaviours())
