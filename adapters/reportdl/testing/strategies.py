@@ -67,7 +67,24 @@ __all__ = [
 ]
 
 _KEYS: Final = tuple(FORMATS)
-_NAMES: Final = ("Sales Dashboard", "../../etc/passwd", "CON", " ", "a" * 300)
+_NAMES: Final = (
+    "Sales Dashboard",
+    "../../etc/passwd",
+    "CON",
+    " ",
+    "a" * 300,
+    "Umsatz Köln",
+    "Umsatz Ko\u0308ln",  # the same to the eye, as some file systems write it
+    "売上ダッシュボード",
+    "تقرير المبيعات",
+    "report \u202efdp.exe",  # shown from right to left
+    "\N{CHART WITH UPWARDS TREND} Q3",
+    "Team \N{WOMAN}\u200d\N{PERSONAL COMPUTER}",  # one sign to the eye, three to a computer
+    'Q3; "final" 100%.pdf',
+    "two\r\nlines",
+    ".hidden",
+    "ends in a dot.",
+)
 _UNHEARD: Final = ("pdf2", "PDF", "powerbi-export")
 _STATES: Final[tuple[str, ...]] = ("formats", "init", "run", "check", "get")
 _ANYWHERE: Final = (
@@ -127,7 +144,7 @@ def jobs(*, of: Sequence[Report] = ()) -> st.SearchStrategy[Job]:
 def reports(
     *, kinds: st.SearchStrategy[Kind] | None = None, allowed: st.SearchStrategy[bool] | None = None
 ) -> st.SearchStrategy[Report]:
-    """What a catalog may say of an element: hostile names, no formats, no access (R3 to R11, R25)."""
+    """What a catalog may say of an element: hostile names in any script, no formats, no access (R3 to R11, R25)."""
     return st.builds(
         Report,
         element=_IDS,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from operator import itemgetter
 from random import Random
 from typing import Any, cast
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -110,6 +111,51 @@ def test_a_job_mostly_asks_for_one_of_the_nine_formats() -> None:
     assert asked.keys() >= FORMATS.keys()
     unheard = sum(count for key, count in asked.items() if key not in FORMATS)
     assert 0 < unheard < 0.3 * asked.total(), asked
+
+
+@pytest.mark.parametrize(
+    "mind",
+    [
+        lambda name: any(unicodedata.bidirectional(char) in ("R", "AL") for char in name),
+        lambda name: "\u202e" in name,
+        lambda name: unicodedata.normalize("NFC", name) != name,
+        lambda name: any(unicodedata.name(char, "").startswith("CJK") for char in name),
+        lambda name: any(ord(char) > 0xFFFF and unicodedata.category(char) == "So" for char in name),
+        lambda name: "\u200d" in name,
+        lambda name: '"' in name and ";" in name,
+        lambda name: "\r\n" in name,
+        lambda name: name.startswith("."),
+        lambda name: name.endswith("."),
+        lambda name: name.startswith(".."),
+        lambda name: len(name) > 255,
+    ],
+    ids=[
+        "right to left",
+        "override",
+        "combining",
+        "CJK",
+        "emoji",
+        "joined",
+        "header",
+        "lines",
+        "hidden",
+        "dot",
+        "up",
+        "long",
+    ],
+)
+def test_among_two_thousand_reports_is_a_readable_name_of_each_kind_that_a_file_system_minds(
+    mind: Callable[[str], bool],
+) -> None:
+    few = settings(max_examples=2_000, derandomize=True, database=None, phases=[Phase.generate])
+    found = find(reports(), lambda report: mind(report.name) and readable(report.name), settings=few)
+    assert mind(found.name)
+
+
+def readable(name: str) -> bool:
+    """Whether somebody may have typed it: some letters, of two scripts at most, and none that nobody knows."""
+    scripts = {unicodedata.name(char, "").partition(" ")[0] for char in name if char.isalpha()}
+    return len(name) > 3 and 1 <= len(scripts) <= 2 and "" not in scripts
 
 
 def test_jobs_of_the_reports_that_a_server_has_mostly_come_home() -> None:
