@@ -10,6 +10,7 @@ never make one of them need another's.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -77,6 +78,18 @@ _PLACES: Final = {
 }
 
 
+# What a place imports that the package itself does without.
+_NEEDS: Final = {
+    "driver_contract": "pytest",
+    "faults.contract": "pytest",
+    "handed_in_contract": "pytest",
+    "machine": "hypothesis",
+    "plugin": "pytest",
+    "report_endpoint": "starlette",
+    "transport_contract": "pytest",
+}
+
+
 if not TYPE_CHECKING:
     # To a checker, a `__getattr__` would make every misspelt name an Any.
 
@@ -84,3 +97,8 @@ if not TYPE_CHECKING:
         if name not in _PLACES:
             raise AttributeError(f"module 'reportdl.testing' has no attribute {name!r}")
         return getattr(import_module(f"reportdl.testing.{_PLACES[name]}"), name)
+
+    def __dir__() -> list[str]:
+        # For `help` and completion, which load what they list: only what the installed extras can load.
+        can_load = [name for name, place in _PLACES.items() if place not in _NEEDS or find_spec(_NEEDS[place])]
+        return sorted({*globals(), *can_load})

@@ -141,7 +141,7 @@ class Journey:
     def misuse(self) -> None:
         """Refused, and nothing moves (D37)."""
         download, command = self.download, self.choose(self.download.outstanding)
-        before = (download.outstanding, download.state, download.snapshot(now=self.now))
+        before = self._seen()
         wrong: Event = RunFinished(number=command.number)
         if isinstance(command, Run):
             wrong = WaitElapsed(number=command.number)
@@ -155,9 +155,7 @@ class Journey:
             except LocalProtocolError:
                 continue
             raise AssertionError(f"taken, although it cannot be (D37): {event!r}")
-        assert before == (download.outstanding, download.state, download.snapshot(now=self.now)), (
-            "something moved (D37)"
-        )
+        self._unmoved(before, "{name} moved, although what came was refused (D37)")
 
     def written(self) -> dict[str, Any]:
         """The snapshot as it comes back from a file (D39, D43)."""
@@ -170,9 +168,12 @@ class Journey:
         """Written down and read back with no time between: exactly the same (I9)."""
         before = self._seen()
         self._again(elapsed=0.0)
+        self._unmoved(before, "read back, {name} is not what was written (I9)")
+
+    def _unmoved(self, before: dict[str, object], else_said: str) -> None:
         after = self._seen()
         for name, one in before.items():
-            assert one == after[name], f"read back, {name} is not what was written (I9): {one!r}, then {after[name]!r}"
+            assert one == after[name], f"{else_said.format(name=name)}: {one!r}, then {after[name]!r}"
 
     def _seen(self) -> dict[str, object]:
         download = self.download

@@ -96,6 +96,18 @@ def test_the_example_of_the_faults_runs_for_some_of_them(run: Pytest) -> None:
     assert "2 failed, 6 passed" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.docs
+def test_the_page_says_how_to_run_a_few_faults(run: Pytest) -> None:
+    page = PAGE.read_text()
+    text = dict(re.findall(EXAMPLE, page, re.MULTILINE | re.DOTALL))[FAULTY]
+    words = re.findall(r"`-k ([^`]+)`", page)
+    assert words == ["gzip", '"length and twice"']
+    wanted = " or ".join(f"({word.strip(chr(34))})" for word in words)
+    done = run({FAULTY: text}, "--collect-only", "-k", wanted, "-m", "not deep")
+    found = set(re.findall(r"strikes_once\[(?:https?-)?(.+?)(?:-https?)?\]", done.stdout))
+    assert found == {name for name in FAULTS if "gzip" in name or name == "a length said twice"}, done.stdout
+
+
 def test_nothing_is_loaded_before_a_fixture_is_used(run: Pytest) -> None:
     heavy = {"starlette", "uvicorn", "aiohttp", "hypothesis", "reportdl.server", "reportdl.testing.memory_endpoint"}
     files = {

@@ -32,6 +32,7 @@ from reportdl.testing.strategies import (
 )
 from reportdl.transports.memory import Weather
 from reportdl_core import (
+    Cancelled,
     Check,
     Command,
     Download,
@@ -42,6 +43,7 @@ from reportdl_core import (
     Init,
     Job,
     ListFormats,
+    LocalProtocolError,
     Lost,
     Policy,
     Preflight,
@@ -269,6 +271,24 @@ def test_a_job_that_comes_back_another_is_named_by_what_differs() -> None:
     journey.answer(well=True)
     with pytest.raises(AssertionError, match=r"read back, outstanding is not what was written \(I9\): .+, then "):
         journey.reload()
+
+
+class Moved(Hopeful):
+    """A job that goes to sleep over whatever it refuses."""
+
+    def receive(self, event: Event, *, now: float) -> tuple[Command, ...]:
+        try:
+            return self.download.receive(event, now=now)
+        except LocalProtocolError:
+            self.download.receive(Cancelled(number=self.download.outstanding[0].number), now=now)
+            raise
+
+
+def test_what_moved_over_a_caller_s_mistake_is_named() -> None:
+    journey = Journey(JOB, lambda among: among[0], policy=Policy(), seed=0)
+    journey.download = cast(Embedded, Moved(Download(JOB, now=0.0)))
+    with pytest.raises(AssertionError, match=r"outstanding moved, although what came was refused \(D37\): .+, then "):
+        journey.misuse()
 
 
 @pytest.mark.parametrize("format", [*FORMATS, "pdf2"])

@@ -37,7 +37,8 @@ class FaultServer:
     """An endpoint whose first `times` answers to `on` are spoiled by a fault of `FAULTS`; None means all of them.
 
     A fault that strikes before the request is read hits the first connection that is made once the state before `on`
-    was answered. Where `on` is check, `run` is answered 504, so that a client has to check. One instance serves once.
+    was answered. Where `on` is check, `run` is answered 504, so that a client has to check. `file` is what it delivers;
+    None for a PDF. One instance serves once.
     Raises ValueError for a fault or a state that there is not.
     """
 
@@ -49,14 +50,15 @@ class FaultServer:
         times: int | None = 1,
         tls: ssl.SSLContext | None = None,
         elsewhere: str = "http://203.0.113.1",
-        file: bytes = PDF,
+        file: bytes | None = None,
         headers: dict[str, str] = FILE,
     ) -> None:
         self._fault, self._on = _known(fault), on
         if on not in STATES:
             raise ValueError(f"no such state: {on!r}")
         self._left: float = float("inf") if times is None else times
-        self._elsewhere, self._file, self._headers = elsewhere, file, headers
+        self._elsewhere, self._file = elsewhere, PDF if file is None else file
+        self._headers = headers
         self._lock = threading.Lock()
         self._sessions: dict[str, _Session] = {}
         self._armed = on == "formats"
