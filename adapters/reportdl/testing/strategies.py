@@ -10,16 +10,18 @@ takes real time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, assert_never
 
 from hypothesis import strategies as st
 
 from reportdl.testing.answering import FAILURES, POLICIES, RECEIPT, STATUSES, Make
+from reportdl.testing.endings import ended
 from reportdl.testing.memory_endpoint import DOCUMENTED, Behaviour
 from reportdl.transports.memory import Loss, Weather
 from reportdl_core.commands import Check, Command, Finish, Get, Init, ListFormats, LookUp, RenewCredentials, Run, Wait
 from reportdl_core.endpoint_messages import Kind, Report
+from reportdl_core.errors import Reason
 from reportdl_core.events import (
     Cancelled,
     CredentialsRenewed,
@@ -37,6 +39,7 @@ from reportdl_core.events import (
 )
 from reportdl_core.formats import FORMATS
 from reportdl_core.job import Job
+from reportdl_core.outcome import Outcome
 from reportdl_core.policy import Policy
 from reportdl_core.secret import Secret
 from reportdl_core.switches import (
@@ -59,6 +62,7 @@ __all__ = [
     "fault_schedules",
     "fault_texts",
     "jobs",
+    "outcomes",
     "policies",
     "reports",
     "switches",
@@ -85,6 +89,7 @@ _NAMES: Final = (
     ".hidden",
     "ends in a dot.",
 )
+_SAID: Final = ("", "no source today", '100% of <b>it</b>; "all"', "المصدر غير متاح", "x" * 200)
 _UNHEARD: Final = ("pdf2", "PDF", "powerbi-export")
 _STATES: Final[tuple[str, ...]] = ("formats", "init", "run", "check", "get")
 _ANYWHERE: Final = (
@@ -227,6 +232,12 @@ def _one_of(kinds: tuple[Make, ...], number: int) -> st.SearchStrategy[Event]:
 def events(command: Command) -> st.SearchStrategy[Event]:
     """Any event that can answer this command."""
     return st.one_of(answers(command), failures(command))
+
+
+def outcomes(*, reasons: Collection[Reason] = tuple(Reason)) -> st.SearchStrategy[Outcome]:
+    """How a job may end, for each of `reasons`; also as it never does at a `MemoryEndpoint`. The core played each."""
+    said = st.sampled_from(_SAID)
+    return st.builds(ended, st.sampled_from(list(reasons)), job=jobs(), message=said)
 
 
 def switches() -> st.SearchStrategy[Switches]:
