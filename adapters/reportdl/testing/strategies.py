@@ -301,4 +301,9 @@ def fault_texts(*, longest: int = 3) -> st.SearchStrategy[list[str]]:
     times = st.integers(1, 3)
     anywhere = st.tuples(st.sampled_from((*_STATES, "*")), st.sampled_from(_ANYWHERE))
     hit = st.one_of(anywhere, st.tuples(st.just("get"), st.sampled_from(_ON_FILES)))
-    return st.lists(st.builds(lambda pair, count: f"{pair[0]}.{pair[1]}{count}", hit, times), max_size=longest)
+    return st.lists(st.builds(_spelled, hit, times), max_size=longest)
+
+
+def _spelled(hit: tuple[str, str], times: int) -> str:
+    state, kind = hit
+    return f"{state}.{kind}{times}"
