@@ -11,12 +11,18 @@ from tests.oracle.test_oracle_session import Client, ready
 from tests.oracle.transcripts import parse
 
 
-def unused(**policy: object) -> Client:
-    """A token of which no `run` came to be used: it was refused for its credential, and the renewal is waited for."""
+def sent(**policy: object) -> Client:
+    """No preflight: the token came at 1 s, and `run` is out, number 2; the first check is waited for, number 3."""
     client = Client(preflight="OFF", **policy)
     client.shows("INIT", (1, "Init", 30.0))
     client.hears(1.0, 1, "TokenIssued", token="A")
     client.shows("RUNNING", (2, "Run", client.until(1801.0)), (3, "Wait", 6.0))
+    return client
+
+
+def unused(**policy: object) -> Client:
+    """A token of which no `run` came to be used: it was refused for its credential, and the renewal is waited for."""
+    client = sent(**policy)
     client.hears(1.5, 2, "Refused", refusal="CREDENTIALS")
     client.shows("RUNNING", (4, "RenewCredentials", 31.5))
     client.hears(2.0, 4, "Refused", refusal="BUSY")
@@ -26,10 +32,7 @@ def unused(**policy: object) -> Client:
 
 def asked(**policy: object) -> Client:
     """The same, but the `run` was lost late enough to count as sent, and `check` is out."""
-    client = Client(preflight="OFF", **policy)
-    client.shows("INIT", (1, "Init", 30.0))
-    client.hears(1.0, 1, "TokenIssued", token="A")
-    client.shows("RUNNING", (2, "Run", client.until(1801.0)), (3, "Wait", 6.0))
+    client = sent(**policy)
     client.hears(6.0, 3, "WaitElapsed")
     client.shows("RUNNING", (2, "Run", client.until(1801.0)), (4, "Check", 36.0))
     client.hears(7.0, 2, "Lost", sent="UNKNOWN")
@@ -207,10 +210,7 @@ def test_a_wait_that_is_given_up_is_no_pause() -> None:
 
 @pytest.mark.rules("D19")
 def test_what_is_left_of_the_first_wait_is_waited_for() -> None:
-    client = Client(preflight="OFF")
-    client.shows("INIT", (1, "Init", 30.0))
-    client.hears(1.0, 1, "TokenIssued", token="A")
-    client.shows("RUNNING", (2, "Run", 1801.0), (3, "Wait", 6.0))
+    client = sent()
     client.hears(5.9, 3, "Cancelled")
     client.may_not_show("RUNNING", (2, "Run", 1801.0), (4, "Check", 35.9))
     client.may_not_show("RUNNING", (2, "Run", 1801.0), (4, "Wait", 10.9))
@@ -307,10 +307,7 @@ def test_the_judge_lets_an_unused_token_be_given_up_whatever_is_lost() -> None:
 
 @pytest.mark.rules("I8")
 def test_what_a_needless_run_says_after_the_jobs_deadline_is_too_late() -> None:
-    client = Client(preflight="OFF", job_timeout=40.0)
-    client.shows("INIT", (1, "Init", 30.0))
-    client.hears(1.0, 1, "TokenIssued", token="A")
-    client.shows("RUNNING", (2, "Run", 40.0), (3, "Wait", 6.0))
+    client = sent(job_timeout=40.0)
     client.hears(6.0, 3, "WaitElapsed")
     client.shows("RUNNING", (2, "Run", 40.0), (4, "Check", 36.0))
     client.hears(7.0, 4, "StatusReported", status="READY")
