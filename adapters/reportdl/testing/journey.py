@@ -117,18 +117,20 @@ class Journey:
         command: Command = self.choose(self.download.outstanding)
         if not well:
             self.hear(bad(command, self.choose, kinds))
-            return
-        self.fresh += 1
-        self.hear(good(command, self.choose, self.fresh))
+        else:
+            self._hear_good(command, self.choose)
 
     def go_on(self) -> None:
         """As one hopes: a request is answered well, or the alarm ends a wait. `check` may be told READY or not yet."""
         command: Command = self.choose(self.download.outstanding)
         if isinstance(command, Wait):
             self.ring()
-            return
+        else:
+            self._hear_good(command, self.choose if isinstance(command, Check) else first)
+
+    def _hear_good(self, command: Command, choose: Choose) -> None:
         self.fresh += 1
-        self.hear(good(command, self.choose if isinstance(command, Check) else first, self.fresh))
+        self.hear(good(command, choose, self.fresh))
 
     def late(self) -> None:
         """An answer to a command that is not outstanding any more, of any kind."""
