@@ -8,7 +8,7 @@ never decide what an end does.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from reportdl_core import (
     Cancelled,
@@ -125,6 +125,7 @@ class _Alone:
     now: float
     policy: Policy
     log: list[tuple[object, ...]]  # told when somebody asks
+    copy: ClassVar[Any]  # of a core, in memory
 
     def over(self) -> bool:
         return self.core.outcome is not None
@@ -200,7 +201,10 @@ class _Alone:
         assert before == after, "restoring changed something (I9)"
 
     def copied(self) -> Self:
-        raise NotImplementedError
+        new = type(self).__new__(type(self))
+        new.policy, new.late, new.now, new.log = self.policy, self.late, self.now, []
+        new.core, new.referee = self.copy(self.core), self.referee.copied()
+        return new
 
     def key(self) -> Hashable:
         raise NotImplementedError
@@ -210,18 +214,13 @@ class SessionAlone(_Alone):
     """One token."""
 
     __slots__ = ()
+    copy = staticmethod(copy_session)
 
     def __init__(self, policy: Policy, *, late: float = 0.0) -> None:
         self.policy, self.late, self.now, self.log = policy, late, 0.0, []
         self.core = Session(JOB, policy=policy, now=0.0)
         end = policy.job_timeout
         self.referee = SessionReferee.begun(self.core, JOB, policy, 0.0, end, **SHORT_CONSTANTS)
-
-    def copied(self) -> SessionAlone:
-        new = SessionAlone.__new__(SessionAlone)
-        new.policy, new.late, new.now, new.log = self.policy, self.late, self.now, []
-        new.core, new.referee = copy_session(self.core), self.referee.copied()
-        return new
 
     def key(self) -> Hashable:
         own = session_key(self.core, self.now, name=lambda token: int(token is not None), early=EARLY)
@@ -232,17 +231,12 @@ class JobAlone(_Alone):
     """One job, over its sessions."""
 
     __slots__ = ()
+    copy = staticmethod(copy_download)
 
     def __init__(self, policy: Policy, *, late: float = 0.0) -> None:
         self.policy, self.late, self.now, self.log = policy, late, 0.0, []
         self.core = Download(JOB, policy=policy, now=0.0)
         self.referee = JobReferee.begun(self.core, JOB, policy, 0.0, **SHORT_CONSTANTS)
-
-    def copied(self) -> JobAlone:
-        new = JobAlone.__new__(JobAlone)
-        new.policy, new.late, new.now, new.log = self.policy, self.late, self.now, []
-        new.core, new.referee = copy_download(self.core), self.referee.copied()
-        return new
 
     def key(self) -> Hashable:
         own = download_key(self.core, self.now, name=lambda token: int(token is not None), early=EARLY)

@@ -178,7 +178,7 @@ class World:
         ranks = self._ranks()
         return (
             download_key(self.download, self.now, name=lambda token: int(token is not None), early=EARLY),
-            self._served(self.endpoint),
+            self._served(self.endpoint, ranks),
             tuple(
                 (
                     type(one.command),
@@ -198,9 +198,9 @@ class World:
         present = self._name(self.download.token)
         return {number: rank for rank, number in enumerate([present, *sorted(self._concerned() - {present})])}
 
-    def _served(self, endpoint: Endpoint) -> Hashable:
+    def _served(self, endpoint: Endpoint, ranks: dict[int, int]) -> Hashable:
         calls, served = {flight.call: rank for rank, flight in enumerate(self.flights)}, []
-        for number, rank in self._ranks().items():
+        for number, rank in ranks.items():
             session = endpoint._register.get(number)
             if session is not None:
                 served.append(
@@ -220,13 +220,14 @@ class World:
 
     def _thieves(self) -> None:
         """Whoever has a token that is not theirs is refused and changes nothing: no moves, but made in every state."""
-        before, there = self._served(self.endpoint), copy_endpoint(self.endpoint)
+        ranks, there = self._ranks(), copy_endpoint(self.endpoint)
+        before = self._served(self.endpoint, ranks)
         for token, session in self.tokens.items():
-            if session in self._concerned():
+            if session in ranks:
                 for call in thieves(token, self.calls + 1, JOB, REPORT):
                     done = there.receive(call, now=self.now)
                     assert refused(call, done), f"{call} is told {done} (I2)"
-        assert self._served(there) == before, "a call without a right changed something (I2)"
+        assert self._served(there, ranks) == before, "a call without a right changed something (I2)"
 
     def moves(self) -> list[Any]:
         self._thieves()

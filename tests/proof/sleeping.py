@@ -46,10 +46,10 @@ class SleepingSimulation(Simulation):
         return max(super()._latest(), self.awake + self.dealt.late + 0.001)
 
     def _give_up(self) -> None:
-        # To the oracle two times nearer than 2 ms are one: a Wait with as little left is over, or given up.
-        soon = self.now + self.offset + 0.1
         if self.now < self.awake:
             return
+        # To the oracle two times nearer than 2 ms are one: a Wait with as little left is over, or given up.
+        soon = self.now + self.offset + 0.1
         waits = [one.number for one in self.download.outstanding if isinstance(one, Wait) and one.deadline > soon]
         if waits:
             self.met["given up"] += 1

@@ -48,18 +48,18 @@ def visitors(token: str, number: int, job: Job, report: Report) -> Iterator[Call
 
 def _calls(others: list[dict[str, Any]], token: str, number: int, job: Job, report: Report) -> Iterator[Called]:
     for place, (state, changed) in enumerate(product(_STATES, others)):
-        whole: dict[str, Any] = {
-            "number": number + place,
-            "user": "ann",
-            "element": job.element,
-            "segment": job.segment,
-            "state": state,
-            "token": token,
-            "format": job.format if state in ("run", "get") else None,
-            "report": report,
-            "fresh_token": Secret(f"{token}{number + place}"),
-        }
-        yield Called(**{**whole, **changed})
+        call = Called(
+            number=number + place,
+            user="ann",
+            element=job.element,
+            segment=job.segment,
+            state=state,
+            token=token,
+            format=job.format if state in ("run", "get") else None,
+            report=report,
+            fresh_token=Secret(f"{token}{number + place}"),
+        )
+        yield replace(call, **changed)
 
 
 def refused(call: Called, done: tuple[EndpointCommand, ...]) -> bool:
